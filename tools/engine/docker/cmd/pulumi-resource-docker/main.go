@@ -1,0 +1,17 @@
+// Command pulumi-resource-docker is the plugin that serves the bridged provider to Pulumi.
+package main
+
+import (
+	_ "embed"
+
+	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
+
+	"ipyparallel-cluster/tools/engine/docker"
+)
+
+//go:embed schema.json
+var schema []byte
+
+func main() {
+	tfbridge.Main(docker.Name, docker.Version, docker.Provider(), schema)
+}
