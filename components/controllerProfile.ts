@@ -1,0 +1,142 @@
+import { relative } from "node:path";
+
+import * as command from "@pulumi/command";
+import * as docker from "@pulumi/docker";
+import * as pulumi from "@pulumi/pulumi";
+
+import { ANY_ADDRESS, clientFile, engineFile } from "./lib/connectionFiles";
+import { nodeArgs } from "./lib/container";
+import { controllerConfig } from "./lib/controllerConfig";
+import type { KeySet } from "./lib/keys";
+import { CONTROLLER, dockerName, dockerLabels } from "./lib/names";
+import type { ControllerPorts } from "./lib/ports";
+import { quote } from "./lib/quote";
+import { sshConnection, type SshTarget } from "./lib/ssh";
+
+/** Arguments of {@link ControllerProfile}. */
+export interface ControllerProfileArgs {
+  /** Name of the cluster. A change replaces the container. */
+  cluster: string;
+  /** Name of the IPython profile on the user's machine. A change moves the client file. */
+  profile: string;
+  /** What marks the profile as this cluster's own. */
+  owner: pulumi.Input<string>;
+  /** Id of the image. A change replaces the container. */
+  image: pulumi.Input<string>;
+  /** Docker network that the container joins. A change replaces the container. */
+  network: pulumi.Input<string>;
+  /** Address at which clients reach the controller's host. A change rewrites the profile. */
+  address: string;
+  /** Address of the host that ports are published on. A change replaces the container. */
+  bind: string;
+  /** All ports. A change replaces the container and restarts all engines. */
+  ports: ControllerPorts;
+  /** Whether engines on other hosts need the engine ports published. */
+  publishEnginePorts: boolean;
+  /** The cluster's keys. A change restarts ipcontroller and all engines. */
+  keys: pulumi.Input<KeySet>;
+  /** Private SSH host key of the container. A change replaces the container. */
+  hostKey: pulumi.Input<string>;
+  /** Milliseconds between two heartbeats. A change restarts ipcontroller and all engines. */
+  heartbeatPeriod: number;
+  /** Seconds without a heartbeat after which an engine counts as lost. A change likewise. */
+  heartbeatTimeout: number;
+  /** The controller's SSH server. */
+  ssh: SshTarget;
+  /** Seconds until a controller that does not answer is an error. */
+  timeout: number;
+}
+
+const PROFILE_SCRIPT = relative(
+  process.cwd(),
+  require.resolve("./scripts/client-profile.cjs"),
+);
+
+/** ipcontroller in a container, its profile in a volume, and the profile on the user's machine. */
+export class ControllerProfile extends pulumi.ComponentResource {
+  /** Says that ipcontroller answers; another text means that it was set up anew. */
+  public readonly report: pulumi.Output<string>;
+
+  constructor(name: string, args: ControllerProfileArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("ipyparallel:index:ControllerProfile", name, {}, opts);
+    const keys = pulumi.secret(args.keys);
+    const secrets = keys.apply(({ hmac, curve }) => ({ hmac, curveServerKey: curve.public }));
+
+    const volume = new docker.Volume(
+      `${name}-volume`,
+      {
+        name: dockerName(args.cluster, CONTROLLER),
+        labels: dockerLabels(args.cluster, CONTROLLER),
+      },
+      { parent: this },
+    );
+    const published = [
+      ...(args.publishEnginePorts ? args.ports.engine : args.ports.engine.slice(0, 1)),
+      ...args.ports.client,
+    ];
+    const node = nodeArgs({
+      cluster: args.cluster,
+      part: CONTROLLER,
+      role: "controller",
+      image: args.image,
+      network: args.network,
+      bind: args.bind,
+      sshPort: args.ports.ssh,
+      hostKey: args.hostKey,
+      authorizedKey: keys.client.public,
+      ports: published.map((port) => ({ internal: port, external: port })),
+    });
+    const container = new docker.Container(
+      `${name}-container`,
+      {
+        ...node,
+        volumes: [
+          { containerPath: "/etc/ipp" },
+          { containerPath: "/home/ipp", volumeName: volume.name },
+        ],
+      },
+      { parent: this, deleteBeforeReplace: true },
+    );
+
+    const setUp = new command.remote.Command(
+      `${name}-setup`,
+      {
+        connection: sshConnection(args.ssh),
+        create: quote("ippctl", "controller", "--timeout", String(args.timeout)),
+        stdin: pulumi.all([keys, secrets]).apply(([{ curve }, secret]) =>
+          JSON.stringify({
+            config: controllerConfig(args),
+            engine: engineFile(ANY_ADDRESS, args.ports, secret),
+            client: clientFile(ANY_ADDRESS, args.ports, secret),
+            curve,
+          }),
+        ),
+        triggers: [container.id],
+        addPreviousOutputInEnv: false,
+        logging: "stderr",
+      },
+      { parent: this },
+    );
+    this.report = setUp.stdout;
+
+    new command.local.Command(
+      `${name}-client`,
+      {
+        create: quote("node", PROFILE_SCRIPT, "write", args.profile),
+        delete: quote("node", PROFILE_SCRIPT, "remove", args.profile),
+        stdin: pulumi.all([secrets, args.owner]).apply(([secret, owner]) =>
+          JSON.stringify({
+            cluster: args.cluster,
+            owner,
+            client: clientFile(args.address, args.ports, secret),
+          }),
+        ),
+        triggers: [args.profile],
+        addPreviousOutputInEnv: false,
+        logging: "stderr",
+      },
+      { parent: this },
+    );
+    this.registerOutputs();
+  }
+}

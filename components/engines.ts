@@ -1,0 +1,48 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import { quote } from "./lib/quote";
+import { sshConnection, type SshTarget } from "./lib/ssh";
+
+/** Arguments of {@link Engines}. */
+export interface EnginesArgs {
+  /** The worker's SSH server. */
+  ssh: SshTarget;
+  /** Id of the worker's container; in another container the engines are started anew. */
+  containerId: pulumi.Input<string>;
+  /** Number of engines, at least 1. A change starts or ends just the difference. */
+  count: number;
+  /** Content of `ipcontroller-engine.json`. A change restarts the engines. */
+  connectionFile: pulumi.Input<string>;
+  /** Python modules that each engine must be able to import. */
+  imports?: string[];
+  /** Seconds until an engine that has not registered is an error. */
+  timeout: number;
+}
+
+/** The engines of one worker: the engine file brought there, and as many engines as declared. */
+export class Engines extends pulumi.ComponentResource {
+  /** What runs, as JSON: worker, and slot, ident and process of each engine. */
+  public readonly report: pulumi.Output<string>;
+
+  constructor(name: string, args: EnginesArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("ipyparallel:index:Engines", name, {}, opts);
+    const words = ["ippctl", "engines", "--count", String(args.count)];
+    words.push("--timeout", String(args.timeout));
+    words.push(...(args.imports ?? []).flatMap((module) => ["--import", module]));
+    const start = new command.remote.Command(
+      `${name}-start`,
+      {
+        connection: sshConnection(args.ssh),
+        create: quote(...words),
+        stdin: pulumi.interpolate`{"connection": ${args.connectionFile}}`,
+        triggers: [args.containerId],
+        addPreviousOutputInEnv: false,
+        logging: "stderr",
+      },
+      { parent: this },
+    );
+    this.report = start.stdout;
+    this.registerOutputs();
+  }
+}

@@ -1,0 +1,41 @@
+import { ANY_ADDRESS } from "./connectionFiles";
+import type { ControllerPorts } from "./ports";
+
+/** What decides the text of `ipcontroller_config.py`. */
+export interface ControllerSettings {
+  ports: ControllerPorts;
+  /** Milliseconds between two heartbeats; an engine's registration completes on one. */
+  heartbeatPeriod: number;
+  /** Seconds without a heartbeat after which an engine counts as lost. */
+  heartbeatTimeout: number;
+}
+
+/**
+ * Text of `ipcontroller_config.py`. It holds no secret: the Curve keys are read from
+ * `security/curve.json` beside it, the HMAC key from the connection files.
+ */
+export function controllerConfig({
+  ports,
+  heartbeatPeriod,
+  heartbeatTimeout,
+}: ControllerSettings): string {
+  const misses = Math.max(1, Math.round((heartbeatTimeout * 1000) / heartbeatPeriod));
+  return `# Written by Pulumi: a change made here is undone by the next \`pulumi up\`.
+import json
+from pathlib import Path
+
+c = get_config()  # noqa: F821
+curve = json.loads((Path(__file__).parent / "security" / "curve.json").read_text())
+
+c.IPController.ip = ${JSON.stringify(ANY_ADDRESS)}
+c.IPController.engine_ports = ${JSON.stringify(ports.engine)}
+c.IPController.client_ports = ${JSON.stringify(ports.client)}
+c.IPController.ports = ${JSON.stringify(ports.internal)}
+c.IPController.reuse_files = True
+c.IPController.enable_curve = True
+c.IPController.curve_publickey = curve["public"].encode()
+c.IPController.curve_secretkey = curve["secret"].encode()
+c.HeartMonitor.period = ${String(heartbeatPeriod)}
+c.HeartMonitor.max_heartmonitor_misses = ${String(misses)}
+`;
+}

@@ -1,0 +1,57 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import { quote } from "./lib/quote";
+import { sshConnection, type SshTarget } from "./lib/ssh";
+
+/** Arguments of {@link Readiness}. */
+export interface ReadinessArgs {
+  /** The controller's SSH server. */
+  ssh: SshTarget;
+  /** Number of engines of each worker. */
+  workers: { [name: string]: number };
+  /** What the check has to follow: it is made again whenever one of these changes. */
+  after: pulumi.Input<string>[];
+  /** Seconds until an engine that does not answer is an error. */
+  timeout: number;
+}
+
+/** One engine, as the controller sees it and as it says of itself. */
+export interface EngineInfo {
+  /** Its number in `Client.ids`. */
+  id: number;
+  /** `<worker>-<slot>-<incarnation>` */
+  ident: string;
+  worker: string;
+  slot: number;
+  /** Name of the container. */
+  host: string;
+  /** Version of Python. */
+  python: string;
+  /** Version of ipyparallel. */
+  ipyparallel: string;
+}
+
+/** The check that every declared engine has registered with the controller and answers. */
+export class Readiness extends pulumi.ComponentResource {
+  /** The engines that answered, in the order of their ids. */
+  public readonly engines: pulumi.Output<EngineInfo[]>;
+
+  constructor(name: string, args: ReadinessArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("ipyparallel:index:Readiness", name, {}, opts);
+    const check = new command.remote.Command(
+      `${name}-check`,
+      {
+        connection: sshConnection(args.ssh),
+        create: quote("ippctl", "ready", "--timeout", String(args.timeout)),
+        stdin: JSON.stringify({ workers: args.workers }),
+        triggers: args.after,
+        addPreviousOutputInEnv: false,
+        logging: "stderr",
+      },
+      { parent: this },
+    );
+    this.engines = check.stdout.apply((text) => (JSON.parse(text) as { engines: EngineInfo[] }).engines);
+    this.registerOutputs();
+  }
+}
