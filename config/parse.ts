@@ -28,33 +28,40 @@ export function parseCluster(value: unknown): ClusterConfig {
     throw new ConfigError(['ipyparallel:cluster: is missing; at least "workers" is needed there']);
   }
   const parsed = clusterSchema.safeParse(value);
-  if (!parsed.success) {
-    throw new ConfigError(parsed.error.issues.flatMap((issue) => describe(issue, value)));
-  }
-  const mistakes = checkReferences(parsed.data);
-  if (mistakes.length > 0) {
+  const mistakes = [
+    ...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, value)),
+    ...checkReferences(value),
+  ];
+  if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(mistakes);
   }
   return parsed.data;
 }
 
-/** What a schema alone cannot say: names that are used twice or not there. */
-function checkReferences(cluster: ClusterConfig): string[] {
+/**
+ * What a schema alone cannot say: names that are used twice or not there. Parts that the schema
+ * refuses are passed over, since they are named already.
+ */
+function checkReferences(value: unknown): string[] {
   const mistakes: string[] = [];
-  const hosts = Object.keys(cluster.hosts ?? { local: {} });
-  const checkHost = (path: string, host: string | undefined) => {
-    if (host !== undefined && !hosts.includes(host)) {
+  const cluster = record(value);
+  const hosts = Object.keys(record(cluster.hosts ?? { local: {} }));
+  const checkHost = (path: string, host: unknown) => {
+    if (typeof host === "string" && !hosts.includes(host)) {
       mistakes.push(`${path}: ${show(host)} is not a host${suggestion(host, hosts)}; hosts are ${hosts.join(", ")}`);
     }
   };
   if (hosts.length === 0) {
     mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
   }
-  checkHost("controller.host", cluster.controller?.host);
-  const seen = new Map<string, number>();
-  cluster.workers.forEach((worker, index) => {
+  checkHost("controller.host", record(cluster.controller).host);
+  const seen = new Map<unknown, number>();
+  (Array.isArray(cluster.workers) ? cluster.workers : []).map(record).forEach((worker, index) => {
     const path = `workers[${String(index)}]`;
     checkHost(`${path}.host`, worker.host);
+    if (typeof worker.name !== "string") {
+      return;
+    }
     const first = seen.get(worker.name);
     if (first !== undefined) {
       mistakes.push(`${path}.name: ${show(worker.name)} is already the name of workers[${String(first)}]`);
@@ -65,6 +72,13 @@ function checkReferences(cluster: ClusterConfig): string[] {
     }
   });
   return mistakes;
+}
+
+/** The value if it is a map, else an empty one. */
+function record(value: unknown): Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? (value as Record<string, unknown>)
+    : {};
 }
 
 function describe(issue: z.core.$ZodIssue, value: unknown): string[] {
