@@ -1,0 +1,123 @@
+// Which Pulumi this clone uses: what set-up found or made, and the environment to run it in.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { cache, local, passphraseFile, plugins, root, stateFolder } from "./context.mjs";
+import { ask, isExecutable, run, which } from "./shell.mjs";
+
+const recordFile = join(local, "engine.json");
+
+/**
+ * What set-up noted about the engine.
+ *
+ * @typedef {object} EngineRecord
+ * @property {{ pulumi: string, nodejs: string, sources?: string }} [cli]  the two executables, and
+ *     for those built here the hash of what they were built from
+ * @property {{ home: string, sources?: string }} [plugins]  the PULUMI_HOME that has the plugins
+ * @property {Record<string, string | null>} [versions]  versions of executables, by path and age
+ */
+
+/** @returns {EngineRecord} */
+export function readRecord() {
+  try {
+    return JSON.parse(readFileSync(recordFile, "utf8"));
+  } catch {
+    return {};
+  }
+}
+
+/** @param {EngineRecord} changes */
+export function updateRecord(changes) {
+  mkdirSync(local, { recursive: true });
+  writeFileSync(recordFile, `${JSON.stringify({ ...readRecord(), ...changes }, null, 2)}\n`);
+}
+
+/** The user's own PULUMI_HOME. */
+export const userHome = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
+
+/** Whether a PULUMI_HOME has every plugin in the version that the project uses. */
+export const hasPlugins = (home) =>
+  plugins.every(({ name, version }) =>
+    existsSync(join(home, "plugins", `resource-${name}-v${version}`, `pulumi-resource-${name}`)),
+  );
+
+/** The first `pulumi` on the PATH that set-up has not made, or undefined. */
+export const pulumiOnPath = () =>
+  which(
+    "pulumi",
+    (process.env.PATH ?? "").split(delimiter).filter((folder) => !folder.startsWith(cache)),
+  );
+
+/** The version that an executable `pulumi` tells; remembered, since asking takes 0.1 s. */
+export function versionOf(pulumi) {
+  const { mtimeMs, size } = statSync(pulumi);
+  const key = `${pulumi} ${mtimeMs} ${size}`;
+  const known = readRecord().versions?.[key];
+  if (known !== undefined) return known ?? undefined;
+  const env = { ...process.env, PULUMI_SKIP_UPDATE_CHECK: "true" };
+  const version = ask(pulumi, ["version"], { env })?.replace(/^v/, "");
+  updateRecord({ versions: { [key]: version ?? null } });
+  return version;
+}
+
+/** Whether a version such as "3.259.0" or "3.201.0-alpha.1" is at least `oldest`. */
+export function atLeast(version, oldest) {
+  const numbers = (text) => text.split(/[.-]/).slice(0, 3).map(Number);
+  const [have, want] = [numbers(version), numbers(oldest)];
+  const first = want.findIndex((number, index) => number !== have[index]);
+  return first === -1 || have[first] > want[first];
+}
+
+/** The hash of what parts of the engine are built from (folders and files in tools/engine). */
+export function hashSources(...parts) {
+  const hash = createHash("sha256");
+  for (const part of ["build.sh", ...parts]) {
+    const path = join(root, "tools", "engine", part);
+    const files = statSync(path).isDirectory() ? readdirSync(path, { recursive: true }).sort() : [""];
+    for (const file of files) {
+      const full = join(path, file);
+      if (statSync(full).isFile()) hash.update(`${part}/${file}\0`).update(readFileSync(full));
+    }
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Builds parts of the engine from Go modules; resolves to the path of each. */
+export async function build(parts, log) {
+  const output = await run("bash", [join(root, "tools", "engine", "build.sh"), ...parts], {
+    log,
+    capture: true,
+  });
+  return Object.fromEntries(output.trimEnd().split("\n").map((line) => line.split(/=(.*)/, 2)));
+}
+
+/**
+ * The environment that runs Pulumi for this clone, on top of the user's. By default with the state
+ * in this folder; a user who sets PULUMI_BACKEND_URL gets that backend, with their own log-in.
+ */
+export function pulumiEnvironment(record = readRecord(), given = process.env) {
+  const ownBackend = !given.PULUMI_BACKEND_URL;
+  const ownPassphrase = !given.PULUMI_CONFIG_PASSPHRASE && !given.PULUMI_CONFIG_PASSPHRASE_FILE;
+  const folders = record.cli ? [dirname(record.cli.pulumi), dirname(record.cli.nodejs)] : [];
+  const ownHome = record.plugins && record.plugins.home !== userHome;
+  return {
+    PATH: [...new Set([...folders, ...(given.PATH ?? "").split(delimiter)])].join(delimiter),
+    // tsc checks the types in `npm test`; again at each run it would cost 2 s.
+    PULUMI_NODEJS_TRANSPILE_ONLY: given.PULUMI_NODEJS_TRANSPILE_ONLY ?? "true",
+    PULUMI_SKIP_UPDATE_CHECK: "true",
+    ...(ownHome && { PULUMI_HOME: record.plugins.home }),
+    ...(ownBackend
+      ? {
+          PULUMI_BACKEND_URL: pathToFileURL(stateFolder).href,
+          PULUMI_CREDENTIALS_PATH: join(local, "pulumi"),
+          PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
+          ...(ownPassphrase && { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),
+        }
+      : ownHome && { PULUMI_CREDENTIALS_PATH: given.PULUMI_CREDENTIALS_PATH ?? userHome }),
+  };
+}
+
+export const engineIsThere = ({ cli }) =>
+  cli !== undefined && isExecutable(cli.pulumi) && isExecutable(cli.nodejs);

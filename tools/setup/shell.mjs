@@ -1,0 +1,156 @@
+// Running other programs: with their output in a log, as a question with a short answer, as root.
+import { spawn, spawnSync } from "node:child_process";
+import { accessSync, constants, statSync } from "node:fs";
+import { delimiter, join } from "node:path";
+
+const children = new Set();
+process.on("SIGTERM", () => {
+  for (const child of children) child.kill("SIGTERM");
+  process.exit(143);
+});
+
+/** An error that tells a person what to do; `log` names the file that has the details. */
+export class SetupError extends Error {
+  constructor(message, { advice, log } = {}) {
+    super(message);
+    this.advice = advice;
+    this.log = log;
+  }
+}
+
+/** The path of an executable on the PATH, or undefined. `folders` replaces the PATH. */
+export function which(name, folders = (process.env.PATH ?? "").split(delimiter)) {
+  return folders
+    .filter(Boolean)
+    .map((folder) => join(folder, name))
+    .find(isExecutable);
+}
+
+export function isExecutable(path) {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}
+
+/** Folders where Debian keeps what only root needs; not on every user's PATH. */
+const sbin = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
+export const whichRoot = (name) => which(name) ?? which(name, sbin);
+
+export const isRoot = process.getuid?.() === 0;
+
+/** A short command's output without the last newline, or undefined when it fails. */
+export function ask(command, args, { timeout = 15_000, env = process.env } = {}) {
+  const { status, stdout } = spawnSync(command, args, {
+    encoding: "utf8",
+    timeout,
+    env,
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  return status === 0 ? stdout.trimEnd() : undefined;
+}
+
+/**
+ * Runs a command to its end and resolves to its standard output.
+ *
+ * Both outputs go to the file descriptor `log` (standard output only when it is not asked for with
+ * `capture`). `firstOutput` ends a command that has printed nothing after so many milliseconds.
+ */
+export function run(command, args, { log, capture = false, firstOutput, ...options } = {}) {
+  return new Promise((resolve, reject) => {
+    const watched = capture || firstOutput !== undefined;
+    const child = spawn(command, args, {
+      ...options,
+      stdio: [options.input === undefined ? "ignore" : "pipe", watched ? "pipe" : log.fd, log.fd],
+    });
+    children.add(child);
+    let output = "";
+    let silent = false;
+    const watchdog =
+      firstOutput &&
+      setTimeout(() => {
+        silent = true;
+        child.kill("SIGKILL");
+      }, firstOutput);
+    child.stdout?.on("data", (data) => {
+      clearTimeout(watchdog);
+      output += data;
+      log.write(data);
+    });
+    child.stdin?.end(options.input);
+    child.on("error", (error) => {
+      children.delete(child);
+      clearTimeout(watchdog);
+      reject(new SetupError(`${command} could not be started: ${error.message}`));
+    });
+    child.on("close", (status, signal) => {
+      children.delete(child);
+      clearTimeout(watchdog);
+      if (status === 0) resolve(output);
+      else if (silent)
+        reject(new SetupError(`${command} gave no answer for ${String(firstOutput / 1000)} s`));
+      else reject(new SetupError(`\`${[command, ...args].join(" ")}\` failed (${signal ?? status})`));
+    });
+  });
+}
+
+let lastInstall = Promise.resolve();
+let listsAreFresh = false;
+
+/** Installs Debian packages, one call after the other. Needs root and apt-get. */
+export function aptInstall(packages, log) {
+  const install = lastInstall.then(async () => {
+    if (!isRoot || !which("apt-get")) {
+      throw new SetupError(`${packages.join(" and ")} missing`, {
+        advice: `Install ${packages.join(" and ")} (as root: apt-get install ${packages.join(" ")}), then run this again.`,
+      });
+    }
+    const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+    const apt = (...args) => run("apt-get", ["-qy", "-o", "DPkg::Lock::Timeout=300", ...args], { log, env });
+    if (!listsAreFresh) {
+      await apt("update");
+      listsAreFresh = true;
+    }
+    await apt("install", "--no-install-recommends", ...packages);
+  });
+  lastInstall = install.catch(() => {});
+  return install;
+}
+
+/** Downloads a file, giving up 10 s after the last byte came; false when it could not be had. */
+export async function download(url, file, log) {
+  if (!which("curl")) await aptInstall(["curl", "ca-certificates"], log);
+  const limits = ["--connect-timeout", "5", "--speed-limit", "1", "--speed-time", "10"];
+  try {
+    await run("curl", ["-fsSL", "--proto-redir", "=https", ...limits, "-o", file, url], { log });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Runs `action` while no other set-up of this user does, on this machine. The lock is the
+ * kernel's, so it goes with the process; without `flock` (not Linux) there is none.
+ */
+export async function withLock(file, onWait, action) {
+  if (!which("flock")) return action();
+  const holder = spawn("flock", [file, "sh", "-c", "echo; exec cat"], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const waiting = setTimeout(onWait, 1000);
+  await new Promise((resolve, reject) => {
+    holder.stdout.once("data", resolve);
+    holder.once("error", reject);
+    holder.once("exit", () => reject(new SetupError(`${file} can't be locked`)));
+  });
+  clearTimeout(waiting);
+  try {
+    return await action();
+  } finally {
+    holder.removeAllListeners("exit");
+    holder.stdin.end();
+  }
+}

@@ -1,0 +1,20 @@
+// What the tests on real hosts use besides: an SSH server, and tools to make and watch networks.
+import { aptInstall, whichRoot } from "./shell.mjs";
+
+const packageOf = { sshd: "openssh-server", ip: "iproute2", iptables: "iptables", tcpdump: "tcpdump" };
+
+const missing = () =>
+  Object.entries(packageOf)
+    .filter(([program]) => !whichRoot(program))
+    .map(([, debianPackage]) => debianPackage);
+
+export const testHosts = {
+  name: "test hosts",
+
+  async needed() {
+    const packages = missing();
+    return packages.length > 0 ? `installing ${packages.join(", ")}` : undefined;
+  },
+
+  run: (log) => aptInstall(missing(), log),
+};
