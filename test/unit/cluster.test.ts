@@ -1,0 +1,166 @@
+import assert from "node:assert/strict";
+
+import { Cluster, type ClusterArgs } from "../../components";
+import { type Declared, declare, named } from "./mocks";
+
+const TWO_WORKERS: ClusterArgs = {
+  imageContext: "docker",
+  workers: [
+    { name: "w1", engines: 2 },
+    { name: "w2", engines: 3, env: { B: "2", A: "1" }, sshPort: 2202 },
+  ],
+};
+
+function cluster(args: Partial<ClusterArgs> = {}): Promise<Declared[]> {
+  return declare(() => new Cluster("dev", { ...TWO_WORKERS, ...args }).engines);
+}
+
+function stdin(resource: Declared): Record<string, unknown> {
+  return JSON.parse(resource.inputs.stdin as string) as Record<string, unknown>;
+}
+
+describe("Cluster", () => {
+  let declared: Declared[];
+  before(async () => {
+    declared = await cluster();
+  });
+
+  it("declares these resources and no others", () => {
+    assert.deepEqual(
+      declared.map(({ type, name }) => `${name} ${type}`).sort(),
+      [
+        "dev ipyparallel:index:Cluster",
+        "dev-controller ipyparallel:index:ControllerProfile",
+        "dev-controller-client command:local:Command",
+        "dev-controller-container docker:index/container:Container",
+        "dev-controller-setup command:remote:Command",
+        "dev-controller-volume docker:index/volume:Volume",
+        "dev-image-local ipyparallel:index:WorkerImage",
+        "dev-image-local-build docker:index/remoteImage:RemoteImage",
+        "dev-keys ipyparallel:index:Keys",
+        "dev-keys-seed command:local:Command",
+        "dev-local pulumi:providers:docker",
+        "dev-network-local docker:index/network:Network",
+        "dev-readiness ipyparallel:index:Readiness",
+        "dev-readiness-check command:remote:Command",
+        "dev-w1 ipyparallel:index:Worker",
+        "dev-w1-container docker:index/container:Container",
+        "dev-w1-engines ipyparallel:index:Engines",
+        "dev-w1-engines-start command:remote:Command",
+        "dev-w2 ipyparallel:index:Worker",
+        "dev-w2-container docker:index/container:Container",
+        "dev-w2-engines ipyparallel:index:Engines",
+        "dev-w2-engines-start command:remote:Command",
+      ],
+    );
+  });
+
+  it("starts as many engines as declared, over a pinned SSH connection", () => {
+    const { inputs, secrets } = named(declared, "dev-w2-engines-start");
+    assert.equal(inputs.create, "ippctl engines --count 3 --timeout 60");
+    assert.deepEqual(inputs.triggers, ["dev-w2-container-id"]);
+    const { privateKey, hostKey, ...connection } = inputs.connection as Record<string, unknown>;
+    assert.deepEqual(connection, {
+      host: "127.0.0.1",
+      port: 2202,
+      user: "ipp",
+      dialErrorLimit: 10,
+      perDialTimeout: 10,
+    });
+    assert.match(privateKey as string, /^-----BEGIN OPENSSH PRIVATE KEY-----/);
+    assert.match(hostKey as string, /^ssh-ed25519 /);
+    assert.deepEqual(secrets, ["connection", "stdin"]);
+  });
+
+  it("sends engines of the controller's host to it by its name in the network", () => {
+    const { connection } = stdin(named(declared, "dev-w1-engines-start"));
+    assert.equal((connection as Record<string, unknown>).interface, "tcp://controller");
+  });
+
+  it("gives each container a host key of its own, by a secret upload", () => {
+    const uploads = ["dev-w1-container", "dev-w2-container", "dev-controller-container"].map(
+      (name) => {
+        const { inputs, secrets } = named(declared, name);
+        assert.deepEqual(secrets, ["uploads"]);
+        return (inputs.uploads as { file: string; content: string }[]).find(
+          ({ file }) => file === "/etc/ipp/ssh_host_ed25519_key",
+        )?.content;
+      },
+    );
+    assert.equal(new Set(uploads).size, 3);
+  });
+
+  it("runs workers without privileges, restarted by Docker", () => {
+    const { inputs } = named(declared, "dev-w2-container");
+    assert.deepEqual(inputs.capabilities, { drops: ["ALL"] });
+    assert.deepEqual(inputs.securityOpts, ["no-new-privileges"]);
+    assert.equal(inputs.restart, "unless-stopped");
+    assert.deepEqual(inputs.envs, ["A=1", "B=2", "IPP_NAME=w2", "IPP_ROLE=worker"]);
+    assert.deepEqual(inputs.ports, [
+      { internal: 2222, external: 2202, ip: "127.0.0.1", protocol: "tcp" },
+    ]);
+  });
+
+  it("publishes only what clients need when all engines are on the controller's host", () => {
+    const { inputs } = named(declared, "dev-controller-container");
+    const ports = inputs.ports as { internal: number; external: number }[];
+    assert.equal(ports.length, 1 + 1 + 6);
+  });
+
+  it("publishes the engine ports as well when there are engines elsewhere", async () => {
+    const spread = await cluster({
+      hosts: {
+        a: { docker: "ssh://root@10.77.0.11" },
+        b: { docker: "ssh://root@10.77.0.12" },
+      },
+      workers: [{ name: "w1" }, { name: "w2", host: "b" }],
+    });
+    const { inputs } = named(spread, "dev-controller-container");
+    assert.equal((inputs.ports as unknown[]).length, 1 + 9 + 6);
+    const interfaces = ["w1", "w2"].map(
+      (worker) =>
+        (stdin(named(spread, `dev-${worker}-engines-start`)).connection as Record<string, unknown>)
+          .interface,
+    );
+    assert.deepEqual(interfaces, ["tcp://controller", "tcp://10.77.0.11"]);
+  });
+
+  it("refuses workers on another host when the controller's address is a loopback one", () => {
+    assert.throws(
+      () =>
+        new Cluster("dev", {
+          imageContext: "docker",
+          hosts: {
+            local: { docker: "unix:///var/run/docker.sock" },
+            b: { docker: "ssh://root@10.77.0.12" },
+          },
+          workers: [{ name: "w1", host: "b" }],
+        }),
+      /worker w1 on host b can't reach the controller at 127.0.0.1/,
+    );
+  });
+
+  it("keeps keys out of what is not secret", () => {
+    const open = declared.map(({ inputs, secrets }) =>
+      JSON.stringify(Object.entries(inputs).filter(([key]) => !secrets.includes(key))),
+    );
+    const { connection } = stdin(named(declared, "dev-w1-engines-start"));
+    const hmac = (connection as Record<string, string>).key as string;
+    assert.equal(hmac.length, 64);
+    assert.ok(open.every((text) => !text.includes(hmac) && !text.includes("PRIVATE KEY")));
+  });
+
+  it("checks readiness after controller and engines, and again when they were set up anew", () => {
+    const { inputs } = named(declared, "dev-readiness-check");
+    assert.deepEqual(JSON.parse(inputs.stdin as string), { workers: { w1: 2, w2: 3 } });
+    assert.equal((inputs.triggers as string[]).length, 1);
+  });
+
+  it("gives the engines other keys when the generation is raised, under the same seed", async () => {
+    const next = await cluster({ keyGeneration: 1 });
+    const key = (all: Declared[]) =>
+      (stdin(named(all, "dev-w1-engines-start")).connection as Record<string, unknown>).key;
+    assert.notEqual(key(next), key(declared));
+    assert.deepEqual(named(next, "dev-keys-seed").inputs, named(declared, "dev-keys-seed").inputs);
+  });
+});
