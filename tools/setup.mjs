@@ -40,5 +40,7 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   }
   const started = Date.now();
   await setUp(purpose);
-  console.error(`Everything is set up (looked at in ${((Date.now() - started) / 1000).toFixed(1)} s).`);
+  console.error(
+    `Everything is set up (looked at in ${((Date.now() - started) / 1000).toFixed(1)} s).`,
+  );
 }

@@ -1,5 +1,12 @@
 // The base of the worker image: Python's own image, else one made with debootstrap.
-import { appendFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { baseImageFile, cache, officialBaseImage, ownBaseImage } from "./context.mjs";
 import { imageExists } from "./docker.mjs";
@@ -52,11 +59,14 @@ async function pulled(log) {
 
 async function make(log) {
   if (!isRoot) {
-    throw new SetupError(`${officialBaseImage} can't be pulled, and making a base image needs root`, {
-      advice:
-        `Run \`npm run setup\` once as root, or bring the image here from another machine ` +
-        `(docker save ${officialBaseImage} | docker load).`,
-    });
+    throw new SetupError(
+      `${officialBaseImage} can't be pulled, and making a base image needs root`,
+      {
+        advice:
+          `Run \`npm run setup\` once as root, or bring the image here from another machine ` +
+          `(docker save ${officialBaseImage} | docker load).`,
+      },
+    );
   }
   if (!whichRoot("debootstrap")) await aptInstall(["debootstrap"], log);
 
@@ -75,7 +85,8 @@ async function make(log) {
     await addHostCertificates(folder, log);
     for (const leftover of ["var/cache/apt/archives", "var/lib/apt/lists"]) {
       for (const name of readdirSync(join(folder, leftover))) {
-        if (name !== "lock" && name !== "partial") rmSync(join(folder, leftover, name), { recursive: true });
+        if (name !== "lock" && name !== "partial")
+          rmSync(join(folder, leftover, name), { recursive: true });
       }
     }
     const environment = ["PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
@@ -103,7 +114,8 @@ async function make(log) {
 /** The archive that this machine itself installs the same Debian release from, if it does. */
 function aptMirror() {
   const format = "$(REPO_URI) $(SUITE)";
-  const targets = ask("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]) ?? "";
+  const targets =
+    ask("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]) ?? "";
   return targets
     .split("\n")
     .find((line) => line.endsWith(` ${suite}`))

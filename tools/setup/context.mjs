@@ -18,7 +18,10 @@ export const pulumiVersion = "3.259.0";
 export const oldestPulumi = "3.200.0";
 
 /** The Pulumi plugins; each has the version of its npm package. */
-export const plugins = ["docker", "command"].map((name) => ({ name, version: packageVersion(name) }));
+export const plugins = ["docker", "command"].map((name) => ({
+  name,
+  version: packageVersion(name),
+}));
 
 /** The Python minor version of the images, and so of the client: pickled functions need the same. */
 export const pythonMinor = "3.11";

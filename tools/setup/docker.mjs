@@ -71,7 +71,8 @@ async function startEngine(reason, log) {
   }
   if (reason === "EACCES") {
     throw new SetupError(`no permission to use ${defaultSocket}`, {
-      advice: "Add yourself to the group docker (as root: usermod -aG docker NAME) and log in anew.",
+      advice:
+        "Add yourself to the group docker (as root: usermod -aG docker NAME) and log in anew.",
     });
   }
   if (!isRoot) {

@@ -75,7 +75,9 @@ export function hashSources(...parts) {
   const hash = createHash("sha256");
   for (const part of ["build.sh", ...parts]) {
     const path = join(root, "tools", "engine", part);
-    const files = statSync(path).isDirectory() ? readdirSync(path, { recursive: true }).sort() : [""];
+    const files = statSync(path).isDirectory()
+      ? readdirSync(path, { recursive: true }).sort()
+      : [""];
     for (const file of files) {
       const full = join(path, file);
       if (statSync(full).isFile()) hash.update(`${part}/${file}\0`).update(readFileSync(full));
@@ -90,7 +92,12 @@ export async function build(parts, log) {
     log,
     capture: true,
   });
-  return Object.fromEntries(output.trimEnd().split("\n").map((line) => line.split(/=(.*)/, 2)));
+  return Object.fromEntries(
+    output
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/=(.*)/, 2)),
+  );
 }
 
 /**

@@ -5,14 +5,7 @@ import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cache, plugins as wanted } from "./context.mjs";
-import {
-  build,
-  hasPlugins,
-  hashSources,
-  readRecord,
-  updateRecord,
-  userHome,
-} from "./engine.mjs";
+import { build, hasPlugins, hashSources, readRecord, updateRecord, userHome } from "./engine.mjs";
 import { SetupError, download, run, which } from "./shell.mjs";
 
 const names = wanted.map(({ name }) => name);
@@ -39,9 +32,12 @@ export const plugins = {
       return;
     }
     if (!which("go")) {
-      throw new SetupError("the plugins could not be downloaded, and there is no Go to build them", {
-        advice: "Install Go, or connect to the internet, then run this again.",
-      });
+      throw new SetupError(
+        "the plugins could not be downloaded, and there is no Go to build them",
+        {
+          advice: "Install Go, or connect to the internet, then run this again.",
+        },
+      );
     }
     log.say("no download; building them from Go modules (the first time about 2 minutes)");
     const built = await build(names, log);
@@ -55,10 +51,14 @@ export const plugins = {
 };
 
 const install = (pulumi, home, { name, version }, file, log) =>
-  run(pulumi, ["plugin", "install", "resource", name, `v${version}`, "--reinstall", "--file", file], {
-    log,
-    env: { ...process.env, PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true" },
-  });
+  run(
+    pulumi,
+    ["plugin", "install", "resource", name, `v${version}`, "--reinstall", "--file", file],
+    {
+      log,
+      env: { ...process.env, PULUMI_HOME: home, PULUMI_SKIP_UPDATE_CHECK: "true" },
+    },
+  );
 
 /** Where Pulumi publishes a plugin for this kind of machine. */
 export function pluginUrl({ name, version }, platform = process.platform, arch = process.arch) {

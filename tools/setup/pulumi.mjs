@@ -48,9 +48,13 @@ export const pulumi = {
       updateRecord({ cli: executables(downloaded) });
     } else {
       if (!which("go")) {
-        throw new SetupError("the Pulumi CLI could not be downloaded, and there is no Go to build it", {
-          advice: "Install Pulumi (https://www.pulumi.com/docs/install/) or Go, then run this again.",
-        });
+        throw new SetupError(
+          "the Pulumi CLI could not be downloaded, and there is no Go to build it",
+          {
+            advice:
+              "Install Pulumi (https://www.pulumi.com/docs/install/) or Go, then run this again.",
+          },
+        );
       }
       log.say("no download; building it from Go modules (the first time about 4 minutes)");
       const { cli, nodejs } = await build(["cli", "nodejs"], log);

@@ -40,7 +40,9 @@ async function requirePython(log) {
   }
   const installed = findPython(true);
   if (installed) return installed;
-  const lacking = findPython(false) ? `the venv module of Python ${pythonMinor}` : `Python ${pythonMinor}`;
+  const lacking = findPython(false)
+    ? `the venv module of Python ${pythonMinor}`
+    : `Python ${pythonMinor}`;
   throw new SetupError(`${lacking} is missing; client and engines need the same minor version`, {
     advice: `Install ${lacking} (Debian 12: apt-get install python3-venv; elsewhere pyenv or uv have it), then run this again.`,
   });
@@ -75,7 +77,9 @@ function environment(name, folder, requirements) {
       rmSync(folder, { recursive: true, force: true });
       await run(python, ["-m", "venv", folder], { log });
       const files = requirements.flatMap((file) => ["-r", join(root, file)]);
-      await run(join(folder, "bin", "python"), ["-m", "pip", "install", "--quiet", ...files], { log });
+      await run(join(folder, "bin", "python"), ["-m", "pip", "install", "--quiet", ...files], {
+        log,
+      });
       writeFileSync(stamp, wanted());
     },
   };

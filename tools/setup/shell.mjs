@@ -91,7 +91,8 @@ export function run(command, args, { log, capture = false, firstOutput, ...optio
       if (status === 0) resolve(output);
       else if (silent)
         reject(new SetupError(`${command} gave no answer for ${String(firstOutput / 1000)} s`));
-      else reject(new SetupError(`\`${[command, ...args].join(" ")}\` failed (${signal ?? status})`));
+      else
+        reject(new SetupError(`\`${[command, ...args].join(" ")}\` failed (${signal ?? status})`));
     });
   });
 }
@@ -108,7 +109,8 @@ export function aptInstall(packages, log) {
       });
     }
     const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-    const apt = (...args) => run("apt-get", ["-qy", "-o", "DPkg::Lock::Timeout=300", ...args], { log, env });
+    const apt = (...args) =>
+      run("apt-get", ["-qy", "-o", "DPkg::Lock::Timeout=300", ...args], { log, env });
     if (!listsAreFresh) {
       await apt("update");
       listsAreFresh = true;

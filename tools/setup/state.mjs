@@ -7,7 +7,10 @@ import { SetupError } from "./shell.mjs";
 
 const hasStacks = () => {
   const folder = join(stateFolder, ".pulumi", "stacks");
-  return existsSync(folder) && readdirSync(folder, { recursive: true }).some((name) => /\.json/.test(name));
+  return (
+    existsSync(folder) &&
+    readdirSync(folder, { recursive: true }).some((name) => /\.json/.test(name))
+  );
 };
 
 export const state = {

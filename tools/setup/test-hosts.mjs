@@ -1,7 +1,12 @@
 // What the tests on real hosts use besides: an SSH server, and tools to make and watch networks.
 import { aptInstall, whichRoot } from "./shell.mjs";
 
-const packageOf = { sshd: "openssh-server", ip: "iproute2", iptables: "iptables", tcpdump: "tcpdump" };
+const packageOf = {
+  sshd: "openssh-server",
+  ip: "iproute2",
+  iptables: "iptables",
+  tcpdump: "tcpdump",
+};
 
 const missing = () =>
   Object.entries(packageOf)

@@ -1,0 +1,155 @@
+#!/usr/bin/env node
+// Runs Pulumi for this folder: `node tools/pulumi.mjs [-s STACK] COMMAND [ARGUMENTS]`.
+//
+// It sets up what is missing, names the stack (dev, unless -s or PULUMI_STACK says another), makes
+// it when it does not exist, and runs Pulumi with the arguments as they are. `env` instead of a
+// command prints the environment for a shell: eval "$(npm run --silent env)".
+import { spawn, spawnSync } from "node:child_process";
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { setUp } from "./setup.mjs";
+import { root, stateFolder } from "./setup/context.mjs";
+import { pulumiEnvironment } from "./setup/engine.mjs";
+import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
+
+/** Commands that read the stack's configuration and act on its resources. */
+const operations = ["up", "preview", "refresh", "destroy"];
+
+process.chdir(root);
+const { stack, args } = takeStack(process.argv.slice(2), process.env.PULUMI_STACK);
+const [command] = args;
+const ownBackend = !process.env.PULUMI_BACKEND_URL;
+
+if (command === undefined) {
+  fail("a command is missing, such as up, preview, refresh or destroy");
+} else if (command === "env") {
+  printEnvironment();
+} else {
+  process.exitCode = await main();
+}
+
+async function main() {
+  if (operations.includes(command)) requireStackFile();
+  if (ownBackend && ["refresh", "destroy"].includes(command) && !stackExists()) {
+    console.log(`Stack ${stack} has not been brought up from this folder: nothing to do.`);
+    return 0;
+  }
+  await setUp("cluster");
+  const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
+  const configFile = operations.includes(command) ? prepareStack(env) : [];
+  const status = await runPulumi([...args, ...configFile], env);
+  if (command === "up" && status === 0) printCluster(env);
+  return status;
+}
+
+function fail(message) {
+  console.error(`error: ${message}`);
+  process.exit(1);
+}
+
+/** The stack must have its file: a mistyped name would bring up something else. */
+function requireStackFile() {
+  if (existsSync(join("stacks", `Pulumi.${stack}.yaml`))) return;
+  const names = readdirSync("stacks").flatMap(
+    (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
+  );
+  fail(`there is no stacks/Pulumi.${stack}.yaml; the stacks are ${names.join(", ")}`);
+}
+
+function stackExists() {
+  const project = /^name:\s*(\S+)/m.exec(readFileSync("Pulumi.yaml", "utf8"))?.[1] ?? "";
+  const folder = join(stateFolder, ".pulumi", "stacks", project);
+  return [".json", ".json.gz"].some((end) => existsSync(join(folder, stack + end)));
+}
+
+/**
+ * Makes the stack when it does not exist. Returns further arguments for the command.
+ *
+ * With the local backend, Pulumi would note its passphrase's salt in the stack file, which belongs
+ * to everyone who uses it. So it gets a copy, and finds the salt in the state.
+ */
+function prepareStack(env) {
+  const pulumi = (...given) => spawnSync("pulumi", given, { env, encoding: "utf8" });
+  if (!ownBackend) {
+    const { status, stderr } = pulumi("stack", "select", "--create", "--non-interactive", stack);
+    if (status !== 0) fail(`stack ${stack} can't be selected: ${stderr.trim()}`);
+    return [];
+  }
+  const folder = join(".local", "copy-of");
+  const copy = join(folder, "stacks", `Pulumi.${stack}.yaml`);
+  mkdirSync(join(folder, "stacks"), { recursive: true });
+  writeFileSync(join(folder, "Pulumi.yaml"), readFileSync("Pulumi.yaml"));
+  const configuration = configurationCopy(
+    readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"),
+  );
+  writeFileSync(copy, configuration);
+  if (!stackExists()) {
+    const { status, stderr } = pulumi("-C", folder, "stack", "init", "--non-interactive", stack);
+    if (status !== 0) fail(`stack ${stack} can't be made: ${stderr.trim()}`);
+    writeFileSync(copy, configuration);
+  }
+  return ["--config-file", copy];
+}
+
+/**
+ * Runs Pulumi to its end; resolves to its exit status.
+ *
+ * It must see one interrupt for each Ctrl-C, since the second makes it give up. At a terminal the
+ * kernel sends it to every process of the group. Elsewhere Pulumi gets a group of its own, and only
+ * what is passed on: npm and the group's sender may both interrupt this process for the same cause.
+ */
+function runPulumi(given, env) {
+  const terminal = hasTerminal();
+  const child = spawn("pulumi", given, { env, stdio: "inherit", detached: !terminal });
+  let last = 0;
+  const passOn = (signal) => {
+    if (Date.now() - last > 500) child.kill(signal);
+    last = Date.now();
+  };
+  process.on("SIGINT", terminal ? () => {} : () => passOn("SIGINT"));
+  process.on("SIGTERM", () => passOn("SIGTERM"));
+  process.on("SIGHUP", () => passOn("SIGTERM"));
+  return new Promise((resolve) => {
+    child.on("error", (error) => fail(`pulumi can't be started: ${error.message}`));
+    child.on("close", (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
+  });
+}
+
+function hasTerminal() {
+  try {
+    closeSync(openSync("/dev/tty", "r"));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Tells what is there now, and how to use it. */
+function printCluster(env) {
+  const { status, stdout } = spawnSync("pulumi", ["stack", "output", "--json"], {
+    env,
+    encoding: "utf8",
+  });
+  if (status !== 0) return;
+  const { engines, connect } = JSON.parse(stdout);
+  if (!engines) return;
+  console.log(`\n${engineTable(engines)}`);
+  console.log(`\nConnect from this machine, in .local/venv/bin/python:  c = ${connect}`);
+  if (connect.includes('"ssh"')) console.log("Try it:  npm run hello");
+}
+
+function printEnvironment() {
+  const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
+  for (const [name, value] of Object.entries(pulumiEnvironment())) {
+    console.log(`export ${name}=${quote(value)}`);
+  }
+}

@@ -1,0 +1,101 @@
+#!/usr/bin/env node
+// Runs the test suites: `npm test [-- GROUP or SUITE...]`, all of them by default.
+//
+// It ends with a table of the suites and, as the last line, the sum. The exit status is 1 when a
+// test failed, or when a suite had no test to run.
+import { spawn } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { setUp } from "./setup.mjs";
+import { local, root } from "./setup/context.mjs";
+import { pulumiEnvironment } from "./setup/engine.mjs";
+import { seconds } from "./setup/steps.mjs";
+import { countGo, countJunit, none, summary } from "./test/counts.mjs";
+import { purposeOf, suites } from "./test/suites.mjs";
+
+process.chdir(root);
+const results = [];
+for (const suite of select(process.argv.slice(2))) {
+  await setUp(purposeOf[suite.group]);
+  console.log(`\n=== ${suite.name}`);
+  const started = Date.now();
+  const counts = await runSuite(suite);
+  results.push({ name: suite.name, ...counts, took: seconds(Date.now() - started) });
+}
+const { text, ok } = summary(results);
+console.log(`\n${text}`);
+process.exitCode = ok ? 0 : 1;
+
+function select(names) {
+  const all = suites();
+  const known = (name) => all.filter((suite) => suite.group === name || suite.name === name);
+  const unknown = names.filter((name) => known(name).length === 0);
+  if (unknown.length > 0) {
+    const groups = [...new Set(all.map(({ group }) => group))].join(", ");
+    console.error(
+      `error: no suite is called ${unknown.join(", ")}\n` +
+        `groups: ${groups}\nsuites: ${all.map(({ name }) => name).join(", ")}`,
+    );
+    process.exit(2);
+  }
+  const wanted = new Set(names.flatMap(known));
+  return names.length === 0 ? all : all.filter((suite) => wanted.has(suite));
+}
+
+/** Runs one suite to its end and counts its tests. A runner that breaks down is a failure. */
+async function runSuite(suite) {
+  const folder = join(local, "test-results");
+  mkdirSync(folder, { recursive: true });
+  const report = join(folder, `${suite.name.replaceAll(/\W/g, "-")}.report`);
+  rmSync(report, { force: true });
+
+  const args = suite.counts === "pytest" ? [...suite.args, `--junitxml=${report}`] : suite.args;
+  const env = { ...process.env, ...pulumiEnvironment(), SUITE_RESULT: report };
+  const events = [];
+  const status = await execute(suite, args, env, events);
+  const counts = {
+    status: () => ({ ...none, passed: 1 }),
+    mocha: () => JSON.parse(readFileSync(report, "utf8")),
+    pytest: () => countJunit(readFileSync(report, "utf8")),
+    go: () => countGo(events),
+  };
+  try {
+    const counted = status === 0 || suite.counts !== "status" ? counts[suite.counts]() : none;
+    return status !== 0 && counted.failed === 0 ? { ...counted, failed: 1 } : counted;
+  } catch {
+    return { ...none, failed: 1 };
+  }
+}
+
+function execute({ command, counts, cwd = root }, args, env, events) {
+  return new Promise((resolve) => {
+    const go = counts === "go";
+    const child = spawn(command, args, {
+      cwd,
+      env,
+      stdio: ["ignore", go ? "pipe" : "inherit", "inherit"],
+    });
+    child.on("error", (error) => {
+      console.error(`error: ${command} could not be started: ${error.message}`);
+      resolve(127);
+    });
+    child.on("close", (status) => resolve(status ?? 1));
+    if (go) createInterface(child.stdout).on("line", (line) => showGo(line, events));
+  });
+}
+
+/** Prints what `go test -json` tells of packages and of each test's end; keeps the event. */
+function showGo(line, events) {
+  let event;
+  try {
+    event = JSON.parse(line);
+  } catch {
+    console.log(line);
+    return;
+  }
+  events.push(event);
+  if (event.Action === "output" && !/^(=== (RUN|PAUSE|CONT|NAME)|\s+--- PASS)/.test(event.Output)) {
+    process.stdout.write(event.Output);
+  }
+}
