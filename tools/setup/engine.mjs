@@ -70,18 +70,16 @@ export function atLeast(version, oldest) {
   return first === -1 || have[first] > want[first];
 }
 
-/** The hash of what parts of the engine are built from (folders and files in tools/engine). */
+/** The hash of what parts of the engine are built from (folders in tools/engine). */
 export function hashSources(...parts) {
+  const engine = join(root, "tools", "engine");
+  const inPart = (part) =>
+    readdirSync(join(engine, part), { recursive: true }).map((name) => join(part, name));
   const hash = createHash("sha256");
-  for (const part of ["build.sh", ...parts]) {
-    const path = join(root, "tools", "engine", part);
-    const files = statSync(path).isDirectory()
-      ? readdirSync(path, { recursive: true }).sort()
-      : [""];
-    for (const file of files) {
-      const full = join(path, file);
-      if (statSync(full).isFile()) hash.update(`${part}/${file}\0`).update(readFileSync(full));
-    }
+  for (const name of ["build.sh", ...parts.flatMap(inPart).sort()]) {
+    const file = join(engine, name);
+    if (/_test\.go$|\.md$|\/testdata\//.test(file) || !statSync(file).isFile()) continue;
+    hash.update(`${name}\0`).update(readFileSync(file));
   }
   return hash.digest("hex").slice(0, 16);
 }

@@ -15,7 +15,7 @@ import {
 import { SetupError, download, run, which } from "./shell.mjs";
 
 const downloaded = join(cache, `pulumi-${pulumiVersion}`);
-const sources = () => hashSources("pulumi", "language-nodejs");
+const sources = () => hashSources("pulumi", "language-nodejs", "language-yaml");
 
 /** The user's own Pulumi where it is recent enough, with its host for Node programs. */
 function usersOwn() {
