@@ -1,0 +1,195 @@
+import { execFile } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { promisify } from "node:util";
+
+import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
+
+const run = promisify(execFile);
+const PROJECT = resolve(__dirname, "../..");
+const PYTHON = join(PROJECT, ".local/venv/bin/python");
+
+/** What the program is made of; a test may change its own copy. */
+const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "config", "docker"];
+
+/** One step of a preview or an update, for a resource that does not stay the same. */
+export interface Step {
+  op: string;
+  /** Name of the resource. */
+  name: string;
+}
+
+/** What an operation did or would do, and what it printed. */
+export interface Outcome {
+  steps: Step[];
+  output: string;
+}
+
+/** A command of Pulumi that failed. */
+export class Failure extends Error {
+  constructor(public readonly output: string) {
+    super(output);
+  }
+}
+
+/**
+ * A stack on the real engine and real Docker, with a copy of the program, state and IPython folder
+ * of its own in a temporary folder.
+ */
+export class TestStack {
+  private constructor(
+    public readonly name: string,
+    /** The folder with the copy of the program. */
+    public readonly folder: string,
+    private readonly stack: Stack,
+  ) {}
+
+  /** Makes a stack that is declared as given; nothing is brought up yet. */
+  static async create(name: string, cluster: unknown): Promise<TestStack> {
+    const folder = mkdtempSync(join(tmpdir(), `ipyparallel-${name}-`));
+    for (const part of PROGRAM) {
+      cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
+    }
+    symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
+    const baseImage = join(PROJECT, ".local/base-image");
+    if (existsSync(baseImage)) {
+      cpSync(baseImage, join(folder, ".local/base-image"));
+    }
+    mkdirSync(join(folder, "stacks"));
+    mkdirSync(join(folder, "state"));
+    writeConfig(folder, name, cluster);
+    const stack = await LocalWorkspace.createOrSelectStack(
+      { stackName: name, workDir: folder },
+      {
+        envVars: {
+          PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
+          PULUMI_CONFIG_PASSPHRASE: "only for a test",
+          PULUMI_SKIP_UPDATE_CHECK: "true",
+          PULUMI_NODEJS_TRANSPILE_ONLY: "true",
+          IPYTHONDIR: join(folder, "ipython"),
+        },
+      },
+    );
+    return new TestStack(name, folder, stack);
+  }
+
+  /** Declares another cluster. */
+  declare(cluster: unknown): void {
+    writeConfig(this.folder, this.name, cluster);
+  }
+
+  up(): Promise<Outcome> {
+    return outcome((options) => this.stack.up(options));
+  }
+
+  preview(): Promise<Outcome> {
+    return outcome((options) => this.stack.preview(options));
+  }
+
+  refresh(): Promise<Outcome> {
+    return outcome((options) => this.stack.refresh(options));
+  }
+
+  destroy(): Promise<Outcome> {
+    return outcome((options) => this.stack.destroy(options));
+  }
+
+  /** Outputs of the stack. */
+  async output(name: string): Promise<unknown> {
+    return (await this.stack.outputs())[name]?.value;
+  }
+
+  /** The state as it is stored, secrets still encrypted. */
+  async state(): Promise<string> {
+    return JSON.stringify(await this.stack.exportStack());
+  }
+
+  /**
+   * Runs Python as a user of the cluster would, on this machine; `c` is a client of the cluster.
+   *
+   * @returns what it printed.
+   */
+  async python(code: string, profile = this.name): Promise<string> {
+    const program = `import ipyparallel as ipp\nc = ipp.Client(profile=${JSON.stringify(profile)}, timeout=20)\n${code}`;
+    const { stdout } = await run(PYTHON, ["-W", "ignore", "-c", program], {
+      env: { ...process.env, IPYTHONDIR: join(this.folder, "ipython") },
+      timeout: 120_000,
+    });
+    return stdout.trim();
+  }
+
+  /** Removes all that the stack made, whatever state it is in. */
+  async remove(): Promise<void> {
+    try {
+      await this.stack.cancel().catch(() => undefined);
+      await this.destroy();
+    } finally {
+      await removeDockerObjects(`ipyparallel.cluster=${this.name}`);
+      rmSync(this.folder, { recursive: true, force: true });
+    }
+  }
+}
+
+function writeConfig(folder: string, name: string, cluster: unknown): void {
+  const settings = { config: { "ipyparallel:cluster": cluster } };
+  writeFileSync(join(folder, "stacks", `Pulumi.${name}.yaml`), JSON.stringify(settings, undefined, 2));
+}
+
+interface Options {
+  onOutput: (text: string) => void;
+  onError: (text: string) => void;
+  onEvent: (event: EngineEvent) => void;
+}
+
+async function outcome(operation: (options: Options) => Promise<unknown>): Promise<Outcome> {
+  const steps: Step[] = [];
+  let output = "";
+  const collect = (text: string) => {
+    output += text;
+  };
+  try {
+    await operation({
+      onOutput: collect,
+      onError: collect,
+      onEvent: ({ resourcePreEvent }) => {
+        const metadata = resourcePreEvent?.metadata;
+        if (metadata !== undefined && metadata.op !== "same") {
+          steps.push({ op: metadata.op, name: metadata.urn.split("::").at(-1) ?? "" });
+        }
+      },
+    });
+  } catch (error) {
+    throw new Failure(`${output}\n${error instanceof Error ? error.message : String(error)}`);
+  }
+  return { steps, output };
+}
+
+/** Runs docker on this machine and returns what it printed. */
+export async function docker(...args: string[]): Promise<string> {
+  const { stdout } = await run("docker", args, { maxBuffer: 64 * 1024 * 1024 });
+  return stdout.trim();
+}
+
+async function removeDockerObjects(label: string): Promise<void> {
+  const list = async (...args: string[]) =>
+    (await docker(...args, "--quiet", "--filter", `label=${label}`)).split("\n").filter(Boolean);
+  const containers = await list("ps", "--all");
+  if (containers.length > 0) {
+    await docker("rm", "--force", "--volumes", ...containers);
+  }
+  for (const kind of ["network", "volume"]) {
+    const objects = await list(kind, "ls");
+    if (objects.length > 0) {
+      await docker(kind, "rm", ...objects);
+    }
+  }
+}
