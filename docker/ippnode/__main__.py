@@ -1,0 +1,28 @@
+"""`python3 -m ippnode worker|controller`: what s6 keeps running."""
+
+import asyncio
+import sys
+from socket import socket
+
+from ippnode.forkserver import ForkServer, set_process_name
+
+
+def main(role: str) -> None:
+    """Import what the role's processes need, and serve. Each forked child returns here too."""
+    if role == "worker":
+        from ippnode.engine import run_engine as run_job
+        from ippnode.worker import WorkerAgent as Agent
+    else:
+        from ippnode.controller import ControllerAgent as Agent
+        from ippnode.hub import run_controller as run_job
+
+    def run_agent(fork_server: socket) -> None:
+        set_process_name("ippagent")
+        asyncio.run(Agent(fork_server).run())
+
+    set_process_name("ippnode")
+    ForkServer(run_agent, run_job).serve()()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

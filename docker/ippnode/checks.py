@@ -1,0 +1,88 @@
+"""End-to-end checks, made as any user would make them: through an ipyparallel Client."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import ipyparallel
+from ipyparallel.error import EngineError
+
+from ippnode.probe import describe
+
+APPLY_SECONDS = 5.0
+
+
+class Cluster:
+    """A Client of our own ipcontroller, used from one thread beside the agent's loop."""
+
+    def __init__(self, connection: dict[str, Any]) -> None:
+        self.connection = connection
+        self.client: ipyparallel.Client | None = None
+        self.thread = ThreadPoolExecutor(1, thread_name_prefix="client")
+        self.described: dict[str, dict[str, str]] = {}
+
+    async def describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
+        """What each engine (ident by id) says of itself; those that don't answer are left out."""
+        return await self._in_thread(self._describe, engines)
+
+    async def silent_schedulers(self) -> list[str]:
+        """The schedulers through which no task passes; none while no engine is idle."""
+        return await self._in_thread(self._silent_schedulers)
+
+    def close(self) -> None:
+        """Give up the client."""
+        client, self.client = self.client, None
+        if client:
+            self.thread.submit(client.close)
+        self.thread.shutdown(wait=False)
+
+    async def _in_thread(self, work: Any, *args: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self.thread, work, *args)
+
+    def _connected(self) -> ipyparallel.Client:
+        if self.client is None:
+            self.client = ipyparallel.Client(self.connection, timeout=APPLY_SECONDS)
+        return self.client
+
+    def _describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
+        client = self._connected()
+        asked = {
+            ident: client[id].apply_async(describe)
+            for id, ident in engines.items()
+            if ident not in self.described and id in client.ids
+        }
+        for ident, result in asked.items():
+            try:
+                self.described[ident] = result.get(APPLY_SECONDS)
+            except (TimeoutError, EngineError):
+                pass
+        return {i: self.described[i] for i in engines.values() if i in self.described}
+
+    def _silent_schedulers(self) -> list[str]:
+        client = self._connected()
+        queues = client.queue_status()
+        idle = [id for id in client.ids if not queues[id]["queue"] + queues[id]["tasks"]]
+        if not idle:
+            return []
+        views = {
+            "the direct scheduler": client[idle[0]],
+            "the task scheduler": client.load_balanced_view(targets=idle[:1]),
+        }
+        asked = {name: view.apply_async(describe) for name, view in views.items()}
+        return [name for name, result in asked.items() if not self._passed(result, idle[0])]
+
+    def _passed(self, result: ipyparallel.AsyncResult, engine: int) -> bool:
+        """Whether a task got through: it came back, or is seen to wait at the engine."""
+        client = self._connected()
+        try:
+            result.get(APPLY_SECONDS)
+        except EngineError:
+            pass  # the engine died over it; its worker sees to that
+        except TimeoutError:
+            status = client.queue_status(verbose=True)
+            if engine not in client.ids:
+                return True
+            waiting = {*status[engine]["queue"], *status[engine]["tasks"]}
+            return not waiting.isdisjoint(result.msg_ids)
+        client.purge_results(result)
+        return True

@@ -1,0 +1,326 @@
+"""The controller container's agent: keeps ipcontroller running, checks it end to end.
+
+It is started again with the same keys and ports, and takes over the engines that are still there,
+when one of its processes ends, when the hub stops answering, or when a scheduler stops passing
+tasks on.
+"""
+
+import asyncio
+import re
+import signal
+import socket
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import zmq.asyncio
+
+from ippnode import machine, paths
+from ippnode.checks import Cluster
+from ippnode.files import canonical, digest, read_json, write_private
+from ippnode.hublink import Hub, HubUnreachable
+from ippnode.jobs import Jobs, Process
+from ippnode.rpc import Failed, Progress, serve
+
+CONFIG = paths.PROFILE / "ipcontroller_config.py"
+ENGINE_JSON = paths.SECURITY / "ipcontroller-engine.json"
+CLIENT_JSON = paths.SECURITY / "ipcontroller-client.json"
+CURVE_JSON = paths.SECURITY / "curve.json"
+
+START_SECONDS = 15.0
+"""An ipcontroller that answers nobody this long after its start is started again."""
+CHECK_SECONDS = 5.0
+"""Between two checks of the hub and the schedulers."""
+LONGEST_PAUSE_SECONDS = 30.0
+ENOUGH_FAILURES = 3
+
+IDENT = re.compile(r"(?P<worker>.+)-(?P<slot>\d+)-(?P<incarnation>[0-9a-z]+)")
+
+
+def pause_after(failures: int) -> float:
+    """Seconds to wait before the next start, after so many in a row that failed."""
+    return 0.0 if failures < 2 else min(2.0 ** (failures - 2), LONGEST_PAUSE_SECONDS)
+
+
+@dataclass
+class Engine:
+    """A registered engine, as its ident names it."""
+
+    id: int
+    ident: str
+    worker: str
+    slot: int
+
+
+def parse_ident(id: int, ident: str) -> Engine:
+    """Whose engine this is; one that is none of ours has worker "" and slot 0."""
+    if match := IDENT.fullmatch(ident):
+        return Engine(id, ident, match["worker"], int(match["slot"]))
+    return Engine(id, ident, "", 0)
+
+
+class ControllerAgent:
+    """Owns ipcontroller and the commands of the controller's container."""
+
+    def __init__(self, fork_server: socket.socket) -> None:
+        self.jobs = Jobs(fork_server)
+        self.context = zmq.asyncio.Context()
+        self.process: Process | None = None
+        self.hub: Hub | None = None
+        self.cluster: Cluster | None = None
+        self.state = "no profile"
+        self.answers = asyncio.Event()
+        self.profile_written = asyncio.Event()
+        self.restart = asyncio.Event()
+        self.changed = asyncio.Condition()
+        self.failures = self.restarts = 0
+        self.restarted_at: float | None = None
+        self.reason = ""
+
+    async def run(self) -> None:
+        """Keep ipcontroller running until SIGTERM."""
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await self.jobs.connect()
+        server = await serve(
+            {
+                "controller": self.controller,
+                "ready": self.ready,
+                "status": self.status,
+                "health": self.health,
+            }
+        )
+        if CONFIG.exists() and CLIENT_JSON.exists():
+            self.profile_written.set()
+        keep = asyncio.create_task(self._keep())
+        await stop.wait()
+        server.close()
+        keep.cancel()
+        await asyncio.gather(keep, return_exceptions=True)
+
+    # ---- what runs
+
+    async def _keep(self) -> None:
+        while True:
+            await self.profile_written.wait()
+            self.restart.clear()
+            self.reason = await self._live()
+            print(f"ipcontroller {self.reason}", flush=True)
+            self.failures = 0 if self.answers.is_set() else self.failures + 1
+            self.answers.clear()
+            self.restarts += 1
+            self.restarted_at = time.time()
+            await self._mark("failed" if self.failures >= ENOUGH_FAILURES else "restarting")
+            await asyncio.sleep(pause_after(self.failures))
+
+    async def _live(self) -> str:
+        """One run of ipcontroller, from start to end; returns why it ended."""
+        connection = {**read_json(CLIENT_JSON), "interface": "tcp://127.0.0.1"}
+        await self._mark("starting")
+        self.hub = Hub(connection, self.context)
+        self.process = await self.jobs.start("ipcontroller", {})
+        watch = asyncio.create_task(self._watch(connection))
+        waits = [
+            watch,
+            asyncio.create_task(self.process.ended.wait()),
+            asyncio.create_task(self.restart.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if self.process.ended.is_set():
+                return self.process.why
+            if watch.done():
+                return watch.result()
+            return "was restarted: its profile changed"
+        finally:
+            for wait in waits:
+                wait.cancel()
+            self.hub.close()
+            if self.cluster:
+                self.cluster.close()
+                self.cluster = None
+            await self.jobs.end(self.process)
+            self.process = None
+
+    async def _watch(self, connection: dict[str, Any]) -> str:
+        """Wait for the first answer, then check now and again; returns what is wrong."""
+        try:
+            await self.hub.engines(START_SECONDS)
+        except HubUnreachable:
+            return f"did not answer within {START_SECONDS:.0f} seconds of its start"
+        self.answers.set()
+        await self._mark("answering")
+        self.cluster = Cluster(connection)
+        while True:
+            await asyncio.sleep(CHECK_SECONDS)
+            try:
+                await self.hub.engines(CHECK_SECONDS)
+                if silent := await self.cluster.silent_schedulers():
+                    return f"had to be ended: no task passed through {' and '.join(silent)}"
+            except HubUnreachable:
+                return f"had to be ended: its hub did not answer for {CHECK_SECONDS:.0f} seconds"
+
+    async def _mark(self, state: str) -> None:
+        self.state = state
+        async with self.changed:
+            self.changed.notify_all()
+
+    # ---- commands
+
+    async def controller(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
+        """`ippctl controller`: write the profile, (re)start ipcontroller, wait for its answer."""
+        try:
+            texts = {
+                CONFIG: stdin["config"],
+                ENGINE_JSON: canonical(stdin["engine"]),
+                CLIENT_JSON: canonical(stdin["client"]),
+                CURVE_JSON: canonical(stdin["curve"]),
+            }
+        except (TypeError, KeyError) as error:
+            raise Failed(
+                "controller: standard input must be a JSON object with "
+                f"'config', 'engine', 'client' and 'curve': {error} is missing"
+            ) from error
+        try:
+            changed = [path for path, text in texts.items() if write_private(path, text)]
+        except OSError as error:
+            raise Failed(f"controller: can't write {error.filename}: {error.strerror}") from error
+        if changed and self.profile_written.is_set():
+            progress(f"controller: restarting: {', '.join(p.name for p in changed)} changed")
+            self.answers.clear()
+            self.restart.set()
+        self.failures = 0
+        self.profile_written.set()
+        try:
+            async with asyncio.timeout(options["timeout"]), self.changed:
+                while self.restart.is_set() or not self.answers.is_set():
+                    if self.failures >= ENOUGH_FAILURES:
+                        raise TimeoutError
+                    await self.changed.wait()
+        except TimeoutError:
+            raise Failed(f"controller: ipcontroller {self.reason or self.state}", *_log_tail()) from None
+        return {"controller": "answering", "pid": self.process.pid}
+
+    async def ready(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
+        """`ippctl ready`: wait until every declared engine is registered and has answered."""
+        try:
+            wanted = {
+                (worker, slot)
+                for worker, count in stdin["workers"].items()
+                for slot in range(1, count + 1)
+            }
+        except (TypeError, KeyError, AttributeError) as error:
+            raise Failed(
+                'ready: standard input must be {"workers": {"<name>": <number of engines>, ...}}'
+            ) from error
+        deadline = time.monotonic() + options["timeout"]
+        said = ""
+        while True:
+            report = await self._who_answers(wanted)
+            here = len(report["engines"])
+            if not report["missing"]:
+                return report
+            text = f"{here} of {len(wanted)} engines answer"
+            if text != said:
+                progress(text)
+                said = text
+            if time.monotonic() > deadline:
+                raise Failed(*[_describe(m) for m in report["missing"]])
+            await asyncio.sleep(0.1)
+
+    async def _who_answers(self, wanted: set[tuple[str, int]]) -> dict[str, Any]:
+        """Which of the wanted engines answer, which are missing and why, and who else is there."""
+        try:
+            if not self.answers.is_set():
+                raise HubUnreachable(f"ipcontroller {self.reason or self.state}")
+            known = await self.hub.engines()
+            registered = [parse_ident(id, ident) for ident, id in known.items()]
+            ours = [e for e in registered if (e.worker, e.slot) in wanted]
+            answers = await self.cluster.describe({e.id: e.ident for e in ours}) if ours else {}
+        except HubUnreachable as error:
+            return {
+                "engines": [],
+                "missing": [
+                    {"worker": worker, "slot": slot, "why": str(error)}
+                    for worker, slot in sorted(wanted)
+                ],
+                "extra": [],
+            }
+        answering = [
+            {"id": e.id, "ident": e.ident, "worker": e.worker, "slot": e.slot, **answers[e.ident]}
+            for e in sorted(ours, key=lambda e: e.id)
+            if e.ident in answers
+        ]
+        found = {(e["worker"], e["slot"]) for e in answering}
+        silent = {(e.worker, e.slot): e.ident for e in ours}
+        return {
+            "engines": answering,
+            "missing": [
+                {
+                    "worker": worker,
+                    "slot": slot,
+                    "why": f"registered as {silent[worker, slot]}, but does not answer"
+                    if (worker, slot) in silent
+                    else "not registered with the controller",
+                }
+                for worker, slot in sorted(wanted - found)
+            ],
+            "extra": [
+                {"id": e.id, "ident": e.ident, "worker": e.worker, "slot": e.slot}
+                for e in registered
+                if (e.worker, e.slot) not in wanted
+            ],
+        }
+
+    async def status(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
+        """`ippctl status`: what runs here, and which engines the hub knows."""
+        engines: list[dict[str, Any]] = []
+        if self.answers.is_set():
+            try:
+                known, queues = await self.hub.engines(2.0), await self.hub.queues()
+                for ident, id in sorted(known.items(), key=lambda item: item[1]):
+                    e = parse_ident(id, ident)
+                    engines.append(
+                        {
+                            "id": id,
+                            "ident": ident,
+                            "worker": e.worker,
+                            "slot": e.slot,
+                            "tasks": queues.get(id, 0),
+                        }
+                    )
+            except HubUnreachable:
+                pass
+        return {
+            "role": "controller",
+            "state": self.state,
+            "pid": self.process.pid if self.process else None,
+            "restarts": self.restarts,
+            "last_restart": self.restarted_at,
+            "reason": self.reason,
+            "profile_sha256": {
+                "config": digest(CONFIG.read_text()) if CONFIG.exists() else None,
+                "engine": digest(read_json(ENGINE_JSON)),
+                "client": digest(read_json(CLIENT_JSON)),
+                "curve": digest(read_json(CURVE_JSON)),
+            },
+            "engines": engines,
+            "disks": machine.disks([paths.HOME, paths.RUN]),
+        }
+
+    async def health(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
+        """`ippctl health`: ipcontroller answers, or waits for its profile."""
+        if self.profile_written.is_set() and not self.answers.is_set():
+            raise Failed(f"ipcontroller {self.reason or self.state}")
+        return {"state": self.state}
+
+
+def _describe(missing: dict[str, Any]) -> str:
+    return f"worker {missing['worker']}: engine {missing['slot']}: {missing['why']}"
+
+
+def _log_tail(lines: int = 10) -> list[str]:
+    try:
+        return paths.LOG.read_text(errors="replace").splitlines()[-lines:]
+    except OSError:
+        return []

@@ -1,0 +1,69 @@
+"""One engine: ipyparallel's own `IPEngine`, in a process forked for it."""
+
+import importlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from ipyparallel.engine.app import IPEngine
+from traitlets.config import Config
+
+from ippnode import paths
+from ippnode.forkserver import set_process_name
+
+OOM_SCORE = 500
+"""Out of memory, the kernel ends an engine first: never sshd, the agent or PID 1."""
+
+
+class Engine(IPEngine):
+    """An IPEngine whose agent does the nanny's work, for all engines of a worker in one process."""
+
+    name = "ipengine"
+
+    def start_nanny(self, control_url: str) -> tuple[str, None]:
+        """Where to connect the control channel: to the agent, which relays it and hears signals."""
+        return paths.control_url(self.ident), None
+
+
+class LastCritical(logging.Handler):
+    """Passes on the last message that says why an engine gives up."""
+
+    def __init__(self, report: Callable[[str], None]) -> None:
+        super().__init__(logging.CRITICAL)
+        self.report = report
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.report(record.getMessage().strip() + "\n")
+
+
+def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
+    """Run the engine that `job` describes until it is ended; `report` takes why it fails.
+
+    The modules are imported before the engine registers: one that can't be imported is an engine
+    that is never offered to anybody.
+    """
+    set_process_name("ipengine")
+    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
+        score.write(str(OOM_SCORE))
+    os.chdir(paths.HOME)
+    try:
+        for module in job["imports"]:
+            importlib.import_module(module)
+        config = Config()
+        config.Session.session = job["ident"]
+        config.IPEngine.timeout = 15.0
+        # The agent asks the hub itself; an engine whose controller is away keeps its state.
+        config.IPEngine.max_heartbeat_misses = 0
+        app = Engine.instance(config=config, log_level=logging.WARNING)
+        app.log.addHandler(LastCritical(report))
+        app.connection_info_env = json.dumps(job["connection"])
+        if job["curve"]:
+            app.curve_publickey, app.curve_secretkey = (k.encode() for k in job["curve"])
+        app.initialize([])
+        app.start()
+    except Exception as error:
+        report(f"{type(error).__name__}: {error}\n")
+        raise

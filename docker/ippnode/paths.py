@@ -1,0 +1,29 @@
+"""Where the parts find each other. `RUN` is gone after a restart of the container, `KEEP` is not."""
+
+from pathlib import Path
+
+RUN = Path("/run/ipp")
+SOCKET = RUN / "agent.sock"
+"""The agent's Unix socket, which `ippctl` talks to."""
+CONTROL = RUN / "control"
+"""One socket per engine: its control channel, by way of the agent."""
+LOG = RUN / "log" / "current"
+"""The last lines that the service wrote."""
+
+HOME = Path("/home/ipp")
+KEEP = HOME / ".ipp"
+ENGINE_FILE = KEEP / "ipcontroller-engine.json"
+"""A worker's copy of the engine file: where the controller is, and the keys."""
+DECLARED = KEEP / "engines.json"
+"""How many engines a worker is to run, and what they import."""
+
+PROFILE = HOME / ".ipython" / "profile_cluster"
+SECURITY = PROFILE / "security"
+"""The controller's connection files and its Curve keys."""
+ENGINE_STATE = PROFILE / "log" / "engines.json"
+"""The controller's list of registered engines, read again when it restarts."""
+
+
+def control_url(ident: str) -> str:
+    """The ZeroMQ address at which the engine `ident` reaches its agent."""
+    return f"ipc://{CONTROL / ident}"

@@ -1,0 +1,82 @@
+"""The control channel of one engine, by way of the agent.
+
+ipyparallel gives each engine a nanny process for this, so that a signal reaches an engine whose
+own loop is busy. Here one agent does it for all engines of a worker.
+"""
+
+import asyncio
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import zmq
+import zmq.asyncio
+from ipyparallel import error, util
+from jupyter_client.session import Session
+
+from ippnode import paths
+
+
+class ControlRelay:
+    """Passes messages between the controller's control channel and one engine, both ways."""
+
+    def __init__(
+        self,
+        context: zmq.asyncio.Context,
+        ident: str,
+        control_url: str,
+        server_key: bytes | None,
+        engine_keys: tuple[bytes, bytes] | None,
+        session: Session,
+        send_signal: Callable[[int], None],
+    ) -> None:
+        self.session = session
+        self.send_signal = send_signal
+        public, secret = engine_keys or (None, None)
+        self.outer = context.socket(zmq.ROUTER)
+        self.outer.IDENTITY = ident.encode()
+        util.connect(
+            self.outer,
+            control_url,
+            curve_serverkey=server_key,
+            curve_publickey=public,
+            curve_secretkey=secret,
+        )
+        self.inner = context.socket(zmq.DEALER)
+        self.path = paths.CONTROL / ident
+        util.bind(self.inner, paths.control_url(ident), curve_secretkey=secret)
+        self.tasks = [asyncio.create_task(self._inwards()), asyncio.create_task(self._outwards())]
+
+    async def _inwards(self) -> None:
+        while True:
+            frames = await self.outer.recv_multipart()
+            try:
+                idents, rest = self.session.feed_identities(frames)
+                message = self.session.deserialize(rest)
+            except ValueError:
+                continue  # unsigned or garbled: not for us, nor for the engine
+            if message["msg_type"] != "signal_request":
+                self.inner.send_multipart(frames)
+                continue
+            reply = self._signal(message["content"])
+            self.session.send(self.outer, "signal_reply", reply, parent=message, ident=idents)
+
+    async def _outwards(self) -> None:
+        while True:
+            self.outer.send_multipart(await self.inner.recv_multipart())
+
+    def _signal(self, content: dict[str, Any]) -> dict[str, Any]:
+        try:
+            number = content["sig"]
+            self.send_signal(getattr(signal, number) if isinstance(number, str) else number)
+        except Exception:
+            return error.wrap_exception()
+        return {"status": "ok"}
+
+    def close(self) -> None:
+        """Stop relaying and remove the engine's socket."""
+        for task in self.tasks:
+            task.cancel()
+        self.outer.close(linger=0)
+        self.inner.close(linger=0)
+        self.path.unlink(missing_ok=True)
