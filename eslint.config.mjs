@@ -1,21 +1,21 @@
 import js from "@eslint/js";
 import tseslint from "typescript-eslint";
 
-const node = Object.fromEntries(
-  [
-    "AbortSignal",
-    "Buffer",
-    "URL",
-    "clearInterval",
-    "clearTimeout",
-    "console",
-    "fetch",
-    "performance",
-    "process",
-    "setInterval",
-    "setTimeout",
-  ].map((name) => [name, "readonly"]),
-);
+const readonly = (names) => Object.fromEntries(names.map((name) => [name, "readonly"]));
+const node = readonly([
+  "AbortSignal",
+  "Buffer",
+  "URL",
+  "clearInterval",
+  "clearTimeout",
+  "console",
+  "fetch",
+  "performance",
+  "process",
+  "setInterval",
+  "setTimeout",
+]);
+const mocha = readonly(["after", "afterEach", "before", "beforeEach", "describe", "it"]);
 const commonJs = {
   __dirname: "readonly",
   exports: "writable",
@@ -34,6 +34,7 @@ export default tseslint.config(
     },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: node } },
+  { files: ["test/**/*.mjs"], languageOptions: { globals: mocha } },
   {
     files: ["**/*.cjs"],
     languageOptions: { sourceType: "commonjs", globals: { ...node, ...commonJs } },

@@ -18,7 +18,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { setUp } from "./setup.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
-import { pulumiEnvironment } from "./setup/engine.mjs";
+import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
 /** Commands that read the stack's configuration and act on its resources. */
@@ -27,7 +27,7 @@ const operations = ["up", "preview", "refresh", "destroy"];
 process.chdir(root);
 const { stack, args } = takeStack(process.argv.slice(2), process.env.PULUMI_STACK);
 const [command] = args;
-const ownBackend = !process.env.PULUMI_BACKEND_URL;
+const ownBackend = isOwnBackend();
 
 if (command === undefined) {
   fail("a command is missing, such as up, preview, refresh or destroy");

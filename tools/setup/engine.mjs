@@ -34,8 +34,17 @@ export function updateRecord(changes) {
   writeFileSync(recordFile, `${JSON.stringify({ ...readRecord(), ...changes }, null, 2)}\n`);
 }
 
-/** The user's own PULUMI_HOME. */
-export const userHome = process.env.PULUMI_HOME || join(homedir(), ".pulumi");
+/** The user's own PULUMI_HOME; not the one that `pulumiEnvironment` sets for other programs. */
+export const userHome =
+  process.env.PULUMI_HOME && !process.env.PULUMI_HOME.startsWith(cache)
+    ? process.env.PULUMI_HOME
+    : join(homedir(), ".pulumi");
+
+const ownBackendUrl = pathToFileURL(stateFolder).href;
+
+/** Whether the state is in this folder: the default, unless the user has set another backend. */
+export const isOwnBackend = (env = process.env) =>
+  !env.PULUMI_BACKEND_URL || env.PULUMI_BACKEND_URL === ownBackendUrl;
 
 /** Whether a PULUMI_HOME has every plugin in the version that the project uses. */
 export const hasPlugins = (home) =>
@@ -103,7 +112,6 @@ export async function build(parts, log) {
  * in this folder; a user who sets PULUMI_BACKEND_URL gets that backend, with their own log-in.
  */
 export function pulumiEnvironment(record = readRecord(), given = process.env) {
-  const ownBackend = !given.PULUMI_BACKEND_URL;
   const ownPassphrase = !given.PULUMI_CONFIG_PASSPHRASE && !given.PULUMI_CONFIG_PASSPHRASE_FILE;
   const folders = record.cli ? [dirname(record.cli.pulumi), dirname(record.cli.nodejs)] : [];
   const ownHome = record.plugins && record.plugins.home !== userHome;
@@ -113,9 +121,9 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
     PULUMI_NODEJS_TRANSPILE_ONLY: given.PULUMI_NODEJS_TRANSPILE_ONLY ?? "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
     ...(ownHome && { PULUMI_HOME: record.plugins.home }),
-    ...(ownBackend
+    ...(isOwnBackend(given)
       ? {
-          PULUMI_BACKEND_URL: pathToFileURL(stateFolder).href,
+          PULUMI_BACKEND_URL: ownBackendUrl,
           PULUMI_CREDENTIALS_PATH: join(local, "pulumi"),
           PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER: "true",
           ...(ownPassphrase && { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile }),

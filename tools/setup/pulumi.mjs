@@ -74,11 +74,11 @@ export function cliUrl(version = pulumiVersion, platform = process.platform, arc
 }
 
 /** Fetches and unpacks a CLI; false when it could not be had. */
-export async function downloadCli(log, url = cliUrl(), folder = downloaded) {
+export async function downloadCli(log, url = cliUrl(), folder = downloaded, patience = undefined) {
   const archive = `${folder}.tar.gz`;
   const unpacked = `${folder}.new`;
   try {
-    if (!(await download(url, archive, log))) return false;
+    if (!(await download(url, archive, log, patience))) return false;
     rmSync(unpacked, { recursive: true, force: true });
     mkdirSync(unpacked, { recursive: true });
     await run("tar", ["-xzf", archive, "-C", unpacked, "--strip-components=1"], { log });

@@ -121,12 +121,13 @@ export function aptInstall(packages, log) {
   return install;
 }
 
-/** Downloads a file, giving up 10 s after the last byte came; false when it could not be had. */
-export async function download(url, file, log) {
+/** Downloads a file; false when it could not be had, or nothing came for `patience` seconds. */
+export async function download(url, file, log, patience = 10) {
   if (!which("curl")) await aptInstall(["curl", "ca-certificates"], log);
-  const limits = ["--connect-timeout", "5", "--speed-limit", "1", "--speed-time", "10"];
+  const time = String(patience);
+  const limits = ["--connect-timeout", "5", "--speed-limit", "1", "--speed-time", time];
   try {
-    await run("curl", ["-fsSL", "--proto-redir", "=https", ...limits, "-o", file, url], { log });
+    await run("curl", ["-fsSL", ...limits, "-o", file, url], { log });
     return true;
   } catch {
     return false;

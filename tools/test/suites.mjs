@@ -64,7 +64,7 @@ export const suites = () => [
     ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
     cwd: folder,
   })),
-  mocha("unit", "unit", "test/unit/**/*.ts"),
+  mocha("unit", "unit", "test/unit/**/*.{ts,mjs}"),
   {
     name: "image unit",
     group: "unit",

@@ -1,0 +1,409 @@
+import assert from "node:assert/strict";
+import { spawn, spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+import { certificates } from "../../tools/setup/base-image.mjs";
+import { root } from "../../tools/setup/context.mjs";
+import { dockerSocket } from "../../tools/setup/docker.mjs";
+import { atLeast, pulumiEnvironment, userHome } from "../../tools/setup/engine.mjs";
+import { firstDifference } from "../../tools/setup/packages.mjs";
+import { pluginUrl } from "../../tools/setup/plugins.mjs";
+import { cliUrl, downloadCli } from "../../tools/setup/pulumi.mjs";
+import { run } from "../../tools/setup/shell.mjs";
+import { configurationCopy, engineTable, takeStack } from "../../tools/setup/stack.mjs";
+
+let folder;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "setup-test-"));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function logIn(name) {
+  const file = join(folder, name);
+  const fd = openSync(file, "w");
+  return { fd, write: (text) => writeSync(fd, text), text: () => readFileSync(file, "utf8") };
+}
+
+describe("takeStack", () => {
+  it("is dev by default, or what the environment says", () => {
+    assert.deepEqual(takeStack(["up"], undefined), { stack: "dev", args: ["up"] });
+    assert.deepEqual(takeStack(["up"], "lab"), { stack: "lab", args: ["up"] });
+  });
+
+  for (const option of [["-s", "lab"], ["--stack", "lab"], ["--stack=lab"], ["-s=lab"]]) {
+    it(`takes ${option.join(" ")} and leaves the rest`, () => {
+      assert.deepEqual(takeStack(["up", ...option, "--yes"], "other"), {
+        stack: "lab",
+        args: ["up", "--yes"],
+      });
+    });
+  }
+});
+
+describe("configurationCopy", () => {
+  const configuration = "config:\n  a:b: 1\n";
+  const salt = "encryptionsalt: v1:abc=\n";
+
+  it("leaves out the salt of another machine's passphrase", () => {
+    assert.equal(configurationCopy(salt + configuration), configuration);
+  });
+
+  it("keeps the salt that a secret in the file needs", () => {
+    const secret = `${salt}config:\n  a:b:\n    secure: v1:xyz\n`;
+    assert.equal(configurationCopy(secret), secret);
+  });
+});
+
+describe("engineTable", () => {
+  it("aligns the engines and counts them", () => {
+    const engine = { host: "c1", python: "3.11.2", ipyparallel: "9.2.0" };
+    const table = engineTable([
+      { ...engine, id: 0, ident: "w1-1-a", worker: "w1", slot: 1 },
+      { ...engine, id: 10, ident: "long-2-b", worker: "long", slot: 2 },
+    ]);
+    assert.deepEqual(table.split("\n"), [
+      "worker  engine  id  ident     host  python  ipyparallel",
+      "w1      1       0   w1-1-a    c1    3.11.2  9.2.0",
+      "long    2       10  long-2-b  c1    3.11.2  9.2.0",
+      "",
+      "2 engines on 2 workers ready",
+    ]);
+  });
+});
+
+describe("firstDifference", () => {
+  const lock = {
+    packages: {
+      "": { version: "1.0.0" },
+      "node_modules/a": { version: "1.2.3" },
+      "node_modules/a/node_modules/b": { version: "2.0.0" },
+      "node_modules/only-elsewhere": { version: "1.0.0", optional: true },
+    },
+  };
+  const installed = () => ({
+    packages: {
+      "node_modules/a": { version: "1.2.3" },
+      "node_modules/a/node_modules/b": { version: "2.0.0" },
+    },
+  });
+
+  it("is nothing when all is installed but what belongs to other platforms", () => {
+    assert.equal(firstDifference(lock, installed()), undefined);
+  });
+
+  it("names a package that is missing", () => {
+    const without = installed();
+    delete without.packages["node_modules/a"];
+    assert.equal(firstDifference(lock, without), "a");
+  });
+
+  it("names a nested package of another version", () => {
+    const other = installed();
+    other.packages["node_modules/a/node_modules/b"].version = "2.0.1";
+    assert.equal(firstDifference(lock, other), "b");
+  });
+});
+
+describe("atLeast", () => {
+  for (const [version, oldest, expected] of [
+    ["3.200.0", "3.200.0", true],
+    ["3.259.0", "3.200.0", true],
+    ["4.0.0", "3.200.0", true],
+    ["3.199.9", "3.200.0", false],
+    ["2.300.0", "3.200.0", false],
+    ["3.201.0-alpha.1", "3.200.0", true],
+    ["3.200.1", "3.200.0", true],
+  ]) {
+    it(`says ${String(expected)} for ${version} and ${oldest}`, () => {
+      assert.equal(atLeast(version, oldest), expected);
+    });
+  }
+});
+
+describe("dockerSocket", () => {
+  it("is Docker's own by default, or the one of DOCKER_HOST", () => {
+    assert.equal(dockerSocket(""), "/var/run/docker.sock");
+    assert.equal(dockerSocket("unix:///run/user/1000/docker.sock"), "/run/user/1000/docker.sock");
+  });
+
+  it("is none for a host elsewhere", () => {
+    assert.equal(dockerSocket("ssh://user@host"), undefined);
+    assert.equal(dockerSocket("tcp://127.0.0.1:2375"), undefined);
+  });
+});
+
+describe("download addresses", () => {
+  it("name version and machine as Pulumi does", () => {
+    assert.match(cliUrl("3.1.0", "linux", "x64"), /\/pulumi-v3\.1\.0-linux-x64\.tar\.gz$/);
+    const plugin = { name: "docker", version: "5.2.0" };
+    assert.match(
+      pluginUrl(plugin, "linux", "x64"),
+      /\/pulumi-resource-docker-v5\.2\.0-linux-amd64\.tar\.gz$/,
+    );
+    assert.match(pluginUrl(plugin, "darwin", "arm64"), /-v5\.2\.0-darwin-arm64\.tar\.gz$/);
+  });
+});
+
+describe("downloadCli", () => {
+  /** Serves requests with `answer` on a loopback port while `action` runs. */
+  async function serving(answer, action) {
+    const server = createServer(answer).listen(0, "127.0.0.1");
+    await new Promise((resolve) => server.once("listening", resolve));
+    try {
+      return await action(`http://127.0.0.1:${String(server.address().port)}/pulumi.tar.gz`);
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+  }
+
+  it("unpacks what it gets, and leaves no archive", async () => {
+    mkdirSync(join(folder, "made", "pulumi"), { recursive: true });
+    writeFileSync(join(folder, "made", "pulumi", "pulumi"), "the CLI", { mode: 0o755 });
+    const archive = join(folder, "archive.tar.gz");
+    spawnSync("tar", ["-czf", archive, "-C", join(folder, "made"), "pulumi"]);
+    const target = join(folder, "pulumi-1.0.0");
+    const answer = (_, response) => response.end(readFileSync(archive));
+    assert.equal(await serving(answer, (url) => downloadCli(logIn("log"), url, target)), true);
+    assert.equal(readFileSync(join(target, "pulumi"), "utf8"), "the CLI");
+    assert.deepEqual(
+      readdirSync(folder).filter((name) => name.startsWith("pulumi-")),
+      ["pulumi-1.0.0"],
+    );
+  });
+
+  it("says no when there is no such file", async () => {
+    const answer = (_, response) => response.writeHead(404).end();
+    const target = join(folder, "pulumi-1.0.0");
+    assert.equal(await serving(answer, (url) => downloadCli(logIn("log"), url, target)), false);
+    assert.equal(existsSync(target), false);
+  });
+
+  it("says no when nobody listens", async () => {
+    const url = await serving(
+      () => {},
+      (address) => address,
+    );
+    assert.equal(await downloadCli(logIn("log"), url, join(folder, "pulumi-1.0.0")), false);
+  });
+
+  it("loses patience with a server that accepts and never answers", async () => {
+    const started = Date.now();
+    const target = join(folder, "pulumi-1.0.0");
+    const got = await serving(
+      () => {},
+      (url) => downloadCli(logIn("log"), url, target, 2),
+    );
+    assert.equal(got, false);
+    assert.ok(Date.now() - started < 8000);
+  }).timeout(20_000);
+
+  it("loses patience with a download that stops half-way", async () => {
+    const stops = (_, response) => {
+      response.writeHead(200, { "content-length": "1000000" });
+      response.write("the beginning");
+    };
+    const target = join(folder, "pulumi-1.0.0");
+    const got = await serving(stops, (url) => downloadCli(logIn("log"), url, target, 2));
+    assert.equal(got, false);
+    assert.equal(existsSync(target), false);
+  }).timeout(20_000);
+});
+
+describe("run", () => {
+  it("gives the output, and keeps both outputs in the log", async () => {
+    const log = logIn("log");
+    const output = await run("sh", ["-c", "echo out; echo err >&2"], { log, capture: true });
+    assert.equal(output, "out\n");
+    assert.deepEqual(log.text().trim().split("\n").sort(), ["err", "out"]);
+  });
+
+  it("names a command that failed, with its status", async () => {
+    await assert.rejects(
+      run("sh", ["-c", "exit 3"], { log: logIn("log") }),
+      /`sh -c exit 3` failed \(3\)/,
+    );
+  });
+
+  it("names a command that is not there", async () => {
+    await assert.rejects(
+      run("no-such-command", [], { log: logIn("log") }),
+      /no-such-command could not/,
+    );
+  });
+
+  it("ends a command that prints nothing for too long", async () => {
+    const started = Date.now();
+    const silent = run("sleep", ["30"], { log: logIn("log"), firstOutput: 100 });
+    await assert.rejects(silent, /sleep gave no answer for 0.1 s/);
+    assert.ok(Date.now() - started < 5000);
+  });
+
+  it("lets a command go on that has begun to print", async () => {
+    await run("sh", ["-c", "echo begun; sleep 0.3"], { log: logIn("log"), firstOutput: 200 });
+  });
+});
+
+describe("certificates", () => {
+  it("are the blocks of a bundle, whatever stands between them", () => {
+    const one = "-----BEGIN CERTIFICATE-----\nAAA\n-----END CERTIFICATE-----";
+    const two = "-----BEGIN CERTIFICATE-----\nBBB\n-----END CERTIFICATE-----";
+    assert.deepEqual(certificates(`# a comment\n${one}\n\nname\n${two}\n`), [one, two]);
+    assert.deepEqual(certificates(""), []);
+  });
+});
+
+describe("pulumiEnvironment", () => {
+  const record = {
+    cli: { pulumi: "/engine/bin/pulumi", nodejs: "/engine/bin/pulumi-language-nodejs" },
+    plugins: { home: "/engine/home" },
+  };
+
+  it("keeps state, passphrase and log-in in this folder by default", () => {
+    const env = pulumiEnvironment(record, { PATH: "/usr/bin:/bin" });
+    assert.equal(env.PATH, "/engine/bin:/usr/bin:/bin");
+    assert.equal(env.PULUMI_HOME, "/engine/home");
+    assert.equal(env.PULUMI_BACKEND_URL, `file://${root}/.local/state`);
+    assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, join(root, ".local", "passphrase"));
+    assert.ok(env.PULUMI_CREDENTIALS_PATH.startsWith(join(root, ".local")));
+  });
+
+  it("leaves a backend of the user's choice alone, with their log-in and passphrase", () => {
+    const env = pulumiEnvironment(record, { PATH: "/bin", PULUMI_BACKEND_URL: "s3://bucket" });
+    assert.equal(env.PULUMI_BACKEND_URL, undefined);
+    assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
+    assert.equal(env.PULUMI_CREDENTIALS_PATH, userHome);
+  });
+
+  it("leaves a passphrase of the user's choice alone", () => {
+    const env = pulumiEnvironment(record, { PATH: "/bin", PULUMI_CONFIG_PASSPHRASE: "theirs" });
+    assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, undefined);
+  });
+});
+
+describe("runSteps", () => {
+  /** Runs steps, given as source text, in a copy of set-up with folders of its own. */
+  function start(steps) {
+    if (!existsSync(join(folder, "tools"))) {
+      cpSync(join(root, "tools", "setup"), join(folder, "tools", "setup"), { recursive: true });
+      cpSync(join(root, "package.json"), join(folder, "package.json"));
+    }
+    const program = `
+      import { appendFileSync, existsSync, writeFileSync } from "node:fs";
+      import { setTimeout as sleep } from "node:timers/promises";
+      import { SetupError } from "./tools/setup/shell.mjs";
+      import { state } from "./tools/setup/state.mjs";
+      import { runSteps } from "./tools/setup/steps.mjs";
+      const makes = (name, after, action = () => {}) => ({
+        name,
+        after,
+        needed: async () => (existsSync(name) ? undefined : "making " + name),
+        run: async (log) => {
+          appendFileSync("order", name + " ");
+          await action(log);
+          writeFileSync(name, "");
+        },
+      });
+      try {
+        await runSteps([${steps}]);
+      } catch (error) {
+        console.error(error instanceof SetupError ? error.message : error.stack);
+        process.exit(1);
+      }`;
+    const env = { ...process.env, XDG_CACHE_HOME: join(folder, "cache") };
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: folder,
+      env,
+    });
+    let text = "";
+    child.stderr.on("data", (data) => (text += data));
+    return new Promise((resolve) => child.on("close", (status) => resolve({ status, text })));
+  }
+  const read = (name) => readFileSync(join(folder, name), "utf8");
+
+  it("does each step after those that it needs, and says so", async () => {
+    const { status, text } = await start(`makes("c", ["b"]), makes("b", ["a"]), makes("a")`);
+    assert.equal(status, 0, text);
+    assert.equal(read("order"), "a b c ");
+    assert.match(text, /✔ a +done in \d+\.\d s/);
+  });
+
+  it("does nothing, and says nothing, when nothing is needed", async () => {
+    await start(`makes("a")`);
+    const { status, text } = await start(`makes("a")`);
+    assert.equal(status, 0);
+    assert.equal(text, "");
+    assert.equal(read("order"), "a ");
+  });
+
+  it("does the others when a step fails, and tells what failed and what to do", async () => {
+    const failing = `makes("a", [], (log) => {
+      log.write("details\\n");
+      throw new SetupError("no luck", { advice: "Try harder." });
+    })`;
+    const { status, text } = await start(`${failing}, makes("b", ["a"]), makes("c")`);
+    assert.equal(status, 1);
+    assert.match(text, /✘ a +failed after .*: no luck/);
+    assert.match(text, /\| details/);
+    assert.match(text, /What to do: Try harder\./);
+    assert.match(text, /set-up is not complete: a, b failed/);
+    assert.equal(existsSync(join(folder, "b")), false);
+    assert.equal(existsSync(join(folder, "c")), true);
+  });
+
+  it("fails when a step did not bring about what it was for", async () => {
+    const idle = `{ name: "idle", needed: async () => "something", run: async () => {} }`;
+    const { status, text } = await start(idle);
+    assert.equal(status, 1);
+    assert.match(text, /this is still to be done: something/);
+  });
+
+  it("does a step once when two set-ups run at the same time", async () => {
+    const slow = `makes("a", [], () => sleep(500))`;
+    const both = await Promise.all([start(slow), start(slow)]);
+    assert.deepEqual(
+      both.map(({ status }) => status),
+      [0, 0],
+      both.map(({ text }) => text).join("\n"),
+    );
+    assert.equal(read("order"), "a ");
+  });
+
+  it("makes a passphrase that only the user can read, and keeps it", async () => {
+    assert.equal((await start("state")).status, 0);
+    const file = join(folder, ".local", "passphrase");
+    const passphrase = readFileSync(file, "utf8");
+    assert.equal(statSync(file).mode & 0o777, 0o600);
+    assert.ok(passphrase.trim().length >= 40);
+    rmSync(join(folder, ".local", "state"), { recursive: true });
+    assert.equal((await start("state")).status, 0);
+    assert.equal(readFileSync(file, "utf8"), passphrase);
+  });
+
+  it("makes no new passphrase for a state that needs the lost one", async () => {
+    const stacks = join(folder, ".local", "state", ".pulumi", "stacks", "ipyparallel");
+    mkdirSync(stacks, { recursive: true });
+    writeFileSync(join(stacks, "dev.json"), "{}");
+    const { status, text } = await start("state");
+    assert.equal(status, 1);
+    assert.match(text, /passphrase is gone/);
+    assert.equal(existsSync(join(folder, ".local", "passphrase")), false);
+  });
+}).timeout(20_000);
