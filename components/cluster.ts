@@ -103,7 +103,7 @@ export class Cluster extends pulumi.ComponentResource {
   public readonly profile: pulumi.Output<string>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("ipyparallel:index:Cluster", name, args, opts);
+    super("ipyparallel:index:Cluster", name, {}, opts);
     const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
     const settings = { hosts: DEFAULT_HOSTS, profile: name, ...DEFAULTS, ...given, ...{} } as typeof DEFAULTS &
       Required<Pick<ClusterArgs, "hosts" | "profile">> &

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { docker, type Outcome, TestStack } from "./testStack";
+import { dockerObjects, exists, type Outcome, TestStack } from "./testStack";
 
 function workers(...engines: number[]) {
   return { workers: engines.map((count, index) => ({ name: `w${String(index + 1)}`, engines: count })) };
@@ -13,16 +13,6 @@ function changed({ steps }: Outcome): string[] {
   return [...new Set(steps.map(({ name }) => name))]
     .filter((name) => !name.startsWith("ipyparallel-"))
     .sort();
-}
-
-/** Docker's objects, to be compared before and after. */
-async function inventory(): Promise<string> {
-  const lists = [
-    ["ps", "--all", "--format", "{{.Names}}"],
-    ["network", "ls", "--format", "{{.Name}}"],
-    ["volume", "ls", "--format", "{{.Name}}"],
-  ].map((command) => docker(...command));
-  return (await Promise.all(lists)).join("\n---\n");
 }
 
 /** Each engine's ident, process and the variable `mark` in its namespace. */
@@ -39,7 +29,6 @@ print(json.dumps({c._engines[i]: c[i].apply_sync(about) for i in c.ids}))
 describe("a cluster on this machine's Docker", function () {
   this.timeout(300_000);
   let stack: TestStack;
-  let inventoryBefore: string;
   const look = async () => JSON.parse(await stack.python(LOOK)) as Engines;
   const isPartOf = (few: Engines, many: Engines) => {
     for (const [ident, engine] of Object.entries(few)) {
@@ -48,7 +37,6 @@ describe("a cluster on this machine's Docker", function () {
   };
 
   before(async () => {
-    inventoryBefore = await inventory();
     stack = await TestStack.create("test-cluster", workers(2, 2));
     await stack.up();
     await stack.python('c[:].push({"mark": "kept"}, block=True)');
@@ -129,8 +117,15 @@ describe("a cluster on this machine's Docker", function () {
 
   it("leaves nothing behind when it is destroyed", async () => {
     assert.ok(existsSync(join(stack.folder, "ipython/profile_test-cluster")));
+    const objects = await dockerObjects("test-cluster");
+    assert.equal(objects.filter(({ kind }) => kind === "container").length, 3);
+    assert.equal(objects.filter(({ kind }) => kind === "network").length, 1);
+    // One for the keys of each container, one for each home.
+    assert.equal(objects.filter(({ kind }) => kind === "volume").length, 6);
     await stack.destroy();
-    assert.equal(await inventory(), inventoryBefore);
+    for (const object of objects) {
+      assert.equal(await exists(object), false, `${object.kind} ${object.id} is left`);
+    }
     assert.ok(!existsSync(join(stack.folder, "ipython/profile_test-cluster")));
   });
 });

@@ -133,7 +133,7 @@ export class TestStack {
       await this.stack.cancel().catch(() => undefined);
       await this.destroy();
     } finally {
-      await removeDockerObjects(`ipyparallel.cluster=${this.name}`);
+      await removeDockerObjects(this.name);
       rmSync(this.folder, { recursive: true, force: true });
     }
   }
@@ -179,17 +179,40 @@ export async function docker(...args: string[]): Promise<string> {
   return stdout.trim();
 }
 
-async function removeDockerObjects(label: string): Promise<void> {
-  const list = async (...args: string[]) =>
-    (await docker(...args, "--quiet", "--filter", `label=${label}`)).split("\n").filter(Boolean);
-  const containers = await list("ps", "--all");
+/** A container, network or volume. */
+export interface DockerObject {
+  kind: "container" | "network" | "volume";
+  id: string;
+}
+
+/** All that a cluster has on this machine's Docker, volumes without a name included. */
+export async function dockerObjects(cluster: string): Promise<DockerObject[]> {
+  const label = `label=ipyparallel.cluster=${cluster}`;
+  const lines = async (...args: string[]) => (await docker(...args)).split("\n").filter(Boolean);
+  const containers = await lines("ps", "--all", "--quiet", "--filter", label);
+  const networks = await lines("network", "ls", "--quiet", "--filter", label);
+  const volumes = await lines("volume", "ls", "--quiet", "--filter", label);
+  const mounted = "{{range .Mounts}}{{if .Name}}{{println .Name}}{{end}}{{end}}";
   if (containers.length > 0) {
-    await docker("rm", "--force", "--volumes", ...containers);
+    volumes.push(...(await lines("inspect", "--format", mounted, ...containers)));
   }
-  for (const kind of ["network", "volume"]) {
-    const objects = await list(kind, "ls");
-    if (objects.length > 0) {
-      await docker(kind, "rm", ...objects);
-    }
+  return [
+    ...containers.map((id) => ({ kind: "container" as const, id })),
+    ...networks.map((id) => ({ kind: "network" as const, id })),
+    ...[...new Set(volumes)].map((id) => ({ kind: "volume" as const, id })),
+  ];
+}
+
+/** Whether Docker still has an object. */
+export async function exists({ kind, id }: DockerObject): Promise<boolean> {
+  return docker(kind, "inspect", id).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function removeDockerObjects(cluster: string): Promise<void> {
+  for (const { kind, id } of await dockerObjects(cluster)) {
+    await docker(kind, "rm", "--force", id).catch(() => docker(kind, "rm", id));
   }
 }
