@@ -16,14 +16,12 @@ period=${3:-}
 image=${IMAGE:?} venv=${VENV:?} prefix=${PREFIX:?} port=${SSH_PORT:?}
 here=$(cd "$(dirname "$0")" && pwd)
 work=$(mktemp -d)
-controller=
+jobs=()
 
 cleanup() {
-  # The nine processes of ipcontroller are one process group.
-  if [[ -n $controller ]]; then
-    kill -- "-$controller" 2>/dev/null || true
-    wait "$controller" 2>/dev/null || true
-  fi
+  # Each job is a process group, such as the nine processes of ipcontroller.
+  for job in "${jobs[@]}"; do kill -- "-$job" 2>/dev/null || true; done
+  wait
   for ((i = 1; i <= workers; i++)); do echo "$prefix-w$i"; done | xargs docker rm -fv >/dev/null 2>&1
   rm -rf "$work"
 }
@@ -73,14 +71,13 @@ start_worker() { # start_worker I
 set -m # each background job is a process group of its own
 "$venv/bin/ipcontroller" --profile=ssh --init --ip=0.0.0.0 --location="$bridge" \
   ${period:+--HeartMonitor.period="$period"} >"$work/controller.log" 2>&1 &
-controller=$!
-jobs=()
+jobs+=("$!")
 for ((i = 1; i <= workers; i++)); do
   start_worker "$i" &
   jobs+=("$!")
 done
 set +m
-for job in "${jobs[@]}"; do wait "$job"; done
+for job in "${jobs[@]:1}"; do wait "$job"; done
 "$venv/bin/python" "$here/hello.py" ssh $((workers * engines)) >"$work/hello"
 mark hello
 
