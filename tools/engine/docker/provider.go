@@ -3,6 +3,8 @@
 package docker
 
 import (
+	"context"
+
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge/tokens"
 	shimv2 "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfshim/sdk-v2"
@@ -21,7 +23,7 @@ const (
 func Provider() tfbridge.ProviderInfo {
 	field := func(name string) *tfbridge.SchemaInfo { return &tfbridge.SchemaInfo{Name: name} }
 	info := tfbridge.ProviderInfo{
-		P:       shimv2.NewProvider(shim.NewProvider(Version)),
+		P:       shimv2.NewProvider(shim.NewProvider(Version, showProgress)),
 		Name:    Name,
 		Version: Version,
 		Config: map[string]*tfbridge.SchemaInfo{
@@ -34,9 +36,9 @@ func Provider() tfbridge.ProviderInfo {
 			"registry_auth": {Name: "registryAuth", MaxItemsOne: tfbridge.False()},
 		},
 		Resources: map[string]*tfbridge.ResourceInfo{
-			"docker_config": {Tok: resource("ServiceConfig")},
+			"docker_config": {Tok: resourceToken("ServiceConfig")},
 			"docker_container": {
-				Tok:                 resource("Container"),
+				Tok:                 resourceToken("Container"),
 				DeleteBeforeReplace: true,
 				Fields: map[string]*tfbridge.SchemaInfo{
 					"command":           field("command"),
@@ -44,7 +46,7 @@ func Provider() tfbridge.ProviderInfo {
 				},
 			},
 			"docker_image": {
-				Tok: resource("RemoteImage"),
+				Tok: resourceToken("RemoteImage"),
 				Fields: map[string]*tfbridge.SchemaInfo{
 					"name": field("name"),
 					"build": {Elem: &tfbridge.SchemaInfo{Fields: map[string]*tfbridge.SchemaInfo{
@@ -60,10 +62,16 @@ func Provider() tfbridge.ProviderInfo {
 	}
 	info.MustComputeTokens(tokens.SingleModule("docker_", "index", tokens.MakeStandard(Name)))
 	info.SetAutonaming(255, "-")
+	refuseUnknownInputs(&info)
 	return info
 }
 
-// resource returns the token of the resource type name.
-func resource(name string) pulumi.Type {
+// resourceToken returns the token of the resource type name.
+func resourceToken(name string) pulumi.Type {
 	return tfbridge.MakeResource(Name, "index", name)
+}
+
+// showProgress shows line beside the resource that ctx belongs to, until the next one.
+func showProgress(ctx context.Context, line string) {
+	tfbridge.GetLogger(ctx).Status().Info(line)
 }

@@ -2,16 +2,12 @@
 package main
 
 import (
-	_ "embed"
-
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 
 	"ipyparallel-cluster/tools/engine/docker"
+	"ipyparallel-cluster/tools/engine/docker/schema"
 )
 
-//go:embed schema.json
-var schema []byte
-
 func main() {
-	tfbridge.Main(docker.Name, docker.Version, docker.Provider(), schema)
+	tfbridge.Main(docker.Name, docker.Version, docker.Provider(), schema.JSON)
 }
