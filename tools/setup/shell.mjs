@@ -4,10 +4,22 @@ import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
 const children = new Set();
-process.on("SIGTERM", () => {
+
+/** Ends the commands that run with this process, while there are any. */
+function endWithThis() {
   for (const child of children) child.kill("SIGTERM");
   process.exit(143);
-});
+}
+
+function started(child) {
+  if (children.size === 0) process.on("SIGTERM", endWithThis);
+  children.add(child);
+}
+
+function ended(child) {
+  children.delete(child);
+  if (children.size === 0) process.off("SIGTERM", endWithThis);
+}
 
 /** An error that tells a person what to do; `log` names the file that has the details. */
 export class SetupError extends Error {
@@ -65,7 +77,7 @@ export function run(command, args, { log, capture = false, firstOutput, ...optio
       ...options,
       stdio: [options.input === undefined ? "ignore" : "pipe", watched ? "pipe" : log.fd, log.fd],
     });
-    children.add(child);
+    started(child);
     let output = "";
     let silent = false;
     const watchdog =
@@ -81,12 +93,12 @@ export function run(command, args, { log, capture = false, firstOutput, ...optio
     });
     child.stdin?.end(options.input);
     child.on("error", (error) => {
-      children.delete(child);
+      ended(child);
       clearTimeout(watchdog);
       reject(new SetupError(`${command} could not be started: ${error.message}`));
     });
     child.on("close", (status, signal) => {
-      children.delete(child);
+      ended(child);
       clearTimeout(watchdog);
       if (status === 0) resolve(output);
       else if (silent)
