@@ -1,4 +1,4 @@
-"""Stacks of the bench's own: a copy of the program, state, ports and IPython folder of their own."""
+"""Stacks of the bench's own, each with a copy of the program, state, ports and IPython folder."""
 
 import contextlib
 import json
@@ -65,7 +65,7 @@ class Operation:
 class Stack:
     """A stack; `with` removes all of it at the end."""
 
-    def __init__(self, name: str, cluster: dict, program: Path | None = None) -> None:
+    def __init__(self, name: str, config: dict, program: Path | None = None) -> None:
         self.name = name
         self.folder = Path(tempfile.mkdtemp(prefix=f"ipyparallel-{name}-"))
         self._program = program
@@ -81,7 +81,7 @@ class Stack:
             "IPYTHONDIR": str(self.ipython),
         }
         self._environment.pop("PULUMI_CONFIG_PASSPHRASE_FILE", None)
-        self.cluster = cluster
+        self.config = config
 
     def __enter__(self) -> "Stack":
         (self.folder / "state").mkdir()
@@ -95,6 +95,8 @@ class Stack:
                 shutil.copy2(base_image, self.folder / ".local" / "base-image")
         else:
             shutil.copytree(self._program, self.folder, dirs_exist_ok=True)
+            for part in ["package.json", "tsconfig.json"]:
+                shutil.copy2(ROOT / part, self.folder / part)
         (self.folder / "node_modules").symlink_to(ROOT / "node_modules")
         (self.folder / "stacks").mkdir()
         try:
@@ -102,7 +104,7 @@ class Stack:
         except BaseException:
             shutil.rmtree(self.folder)
             raise
-        self.declare(self.cluster)
+        self.declare(self.config)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -113,14 +115,14 @@ class Stack:
             remove_docker_objects(self.name)
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def declare(self, cluster: dict) -> None:
+    def declare(self, config: dict) -> None:
         """Writes the stack file."""
-        self.cluster = cluster
-        text = json.dumps({"config": {"ipyparallel:cluster": cluster}})
+        self.config = config
+        text = json.dumps({"config": config})
         (self.folder / "stacks" / f"Pulumi.{self.name}.yaml").write_text(text)
 
-    def up(self) -> Operation:
-        return self._operation("up", "--yes", "--skip-preview")
+    def up(self, *args: str) -> Operation:
+        return self._operation("up", "--yes", "--skip-preview", *args)
 
     def preview(self) -> Operation:
         return self._operation("preview")
@@ -128,9 +130,14 @@ class Stack:
     def destroy(self) -> Operation:
         return self._operation("destroy", "--yes", "--skip-preview")
 
-    def export(self) -> dict:
-        """The state as it is stored."""
-        return json.loads(self._pulumi("stack", "export"))
+    def resources(self) -> list[dict]:
+        """The resources in the state."""
+        return json.loads(self._pulumi("stack", "export"))["deployment"].get("resources", [])
+
+    def state_bytes(self) -> int:
+        """The size of the state file."""
+        (file,) = (self.folder / "state").glob(f".pulumi/stacks/*/{self.name}.json")
+        return file.stat().st_size
 
     def environment(self) -> dict[str, str]:
         """For a client of the cluster."""

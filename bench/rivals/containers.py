@@ -61,9 +61,7 @@ def containers(workers: int) -> Iterator[Containers]:
     ports = [first_port + index for index in range(workers)]
     with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
         key = Path(folder, "id")
-        subprocess.run(
-            ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True
-        )
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         public_key = key.with_suffix(".pub")
         started = [
             pool.submit(_start, os.environ["IMAGE"], name, port, public_key)
