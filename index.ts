@@ -2,38 +2,107 @@ import { existsSync, readFileSync } from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Cluster } from "./components";
+import { Cluster, type ClusterArgs } from "./components";
+import { planCluster } from "./components/lib/plan";
 import { ConfigError, parseCluster } from "./config/parse";
+import { type Probe, probeHosts, type Problem, problems } from "./config/preflight";
+import { expandWorkers, toWorkerSpec } from "./config/resolve";
 
 /** The base image that set-up made because none could be pulled; see tools/setup. */
 const BASE_IMAGE_FILE = ".local/base-image";
 
-/** The stack's configuration; a mistake in it ends the program with its message alone. */
-function configuration() {
-  try {
-    return parseCluster(new pulumi.Config().getObject("cluster"));
-  } catch (error) {
-    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+/** Reads the stack's configuration; everything that it does not say about hosts stays open. */
+function readConfiguration() {
+  const config = new pulumi.Config();
+  const known = ["cluster", "registryPassword"];
+  const given = Object.keys(pulumi.runtime.allConfig()).filter((key) =>
+    key.startsWith(`${config.name}:`),
+  );
+  const cluster = parseCluster(
+    config.getObject("cluster"),
+    given.map((key) => key.slice(config.name.length + 1)).filter((key) => !known.includes(key)),
+  );
+  const { controller, registry, preflight, workers: _, defaults: __, ...same } = cluster;
+  const password = config.getSecret("registryPassword");
+  if (registry !== undefined && password === undefined) {
+    throw new ConfigError([
+      "registry: its password is missing; set it with " +
+        "`pulumi config set --secret ipyparallel:registryPassword`",
+    ]);
   }
-}
-
-function main() {
-  const { controller, ...cluster } = configuration();
-  const localBaseImage = existsSync(BASE_IMAGE_FILE)
+  const localBase = existsSync(BASE_IMAGE_FILE)
     ? readFileSync(BASE_IMAGE_FILE, "utf8").trim()
     : undefined;
-  return new Cluster(pulumi.getStack(), {
-    baseImage: localBaseImage,
-    ...cluster,
+  const args: Omit<ClusterArgs, "workers"> = {
+    ...same,
+    baseImage: localBase,
+    copyBaseImage: localBase !== undefined,
     controllerHost: controller?.host,
     basePort: controller?.basePort,
     heartbeatPeriod: controller?.heartbeatPeriod,
     heartbeatTimeout: controller?.heartbeatTimeout,
     imageContext: "docker",
-  });
+    ...(registry === undefined || password === undefined
+      ? {}
+      : { registry: { ...registry, password } }),
+  };
+  return { args, workers: expandWorkers(cluster), preflight: preflight ?? true };
 }
 
-const cluster = main();
+/** The cluster as declared, with what only the hosts can tell. */
+async function readArguments(): Promise<ClusterArgs> {
+  const stack = pulumi.getStack();
+  const { args, workers, preflight } = readConfiguration();
+  // Before the hosts are asked, a worker has as many engines as cores could be: one.
+  const withCores = (cores: (host: string | undefined) => number | undefined) => ({
+    ...args,
+    workers: workers.map((worker) => toWorkerSpec(worker, cores(worker.host))),
+  });
+  const plan = planCluster(stack, withCores(() => 1));
+  const needsCores = workers.some((worker) => worker.engines === "cores");
+  if (!preflight && !needsCores) {
+    return withCores(() => undefined);
+  }
+  const probes = await probeHosts(stack, plan);
+  if (preflight) {
+    report(plan.controllerHost, problems(plan, probes));
+  }
+  return withCores((host) => (probes.get(host ?? plan.controllerHost) as Probe | undefined)?.cores);
+}
 
-export const engines = cluster.engines;
-export const connect = pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`;
+/**
+ * Tells of problems with hosts. A preview goes on all the same. An update begins only if whatever
+ * it would change can be changed; a worker's host that does not answer is left to its own error,
+ * so that the other workers come up.
+ */
+function report(controllerHost: string, found: Problem[]) {
+  const text = ({ host, message }: Problem) => `host ${host}: ${message}`;
+  const preview = pulumi.runtime.isDryRun();
+  const stops = found.filter(
+    ({ kind, host }) => kind === "unfit" || (kind === "unreachable" && host === controllerHost),
+  );
+  if (stops.length > 0 && !preview) {
+    throw new pulumi.RunError([...stops.map(text), "Nothing was changed."].join("\n"));
+  }
+  for (const problem of found) {
+    const log = problem.kind === "warning" || preview ? pulumi.log.warn : pulumi.log.error;
+    void log(text(problem));
+  }
+}
+
+async function main() {
+  try {
+    const cluster = new Cluster(pulumi.getStack(), await readArguments());
+    return {
+      engines: cluster.engines,
+      connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
+      ports: cluster.ports,
+      firewall: cluster.firewall,
+    };
+  } catch (error) {
+    // Only the message is of use to who wrote the stack file.
+    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+  }
+}
+
+export = main;

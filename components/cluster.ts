@@ -6,15 +6,17 @@ import * as pulumi from "@pulumi/pulumi";
 import { ControllerProfile } from "./controllerProfile";
 import { Engines } from "./engines";
 import { Keys } from "./keys";
-import { type HostArgs, isLoopback, resolveHost } from "./lib/hosts";
-import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { engineFile } from "./lib/connectionFiles";
+import type { MountArgs, UlimitArgs } from "./lib/container";
+import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
+import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
-import { controllerPorts, defaultBasePort, workerSshPorts } from "./lib/ports";
+import { firewallRules, type PortRule } from "./lib/portPlan";
+import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
 import type { SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
 import { Worker } from "./worker";
-import { WorkerImage } from "./workerImage";
+import { type ImageArgs, WorkerImage } from "./workerImage";
 
 /** One worker of a cluster: a container, and the engines in it. */
 export interface WorkerSpec {
@@ -22,8 +24,10 @@ export interface WorkerSpec {
   name: string;
   /** Name of the host to run on. Defaults to the controller's. A change moves the container. */
   host?: string;
-  /** Number of engines, at least 1. Defaults to 1. A change starts or ends just the difference. */
+  /** Number of engines, 1 to 512. Defaults to 1. A change starts or ends just the difference. */
   engines?: number;
+  /** Name of the image. Defaults to `default`. A change replaces the container. */
+  image?: string;
   /**
    * SSH port on the host, 1024 to 65535. Defaults to one from 20000 to 29999, derived from the
    * names of cluster and worker. A change replaces the container.
@@ -31,6 +35,45 @@ export interface WorkerSpec {
   sshPort?: number;
   /** Environment variables of the engines. A change replaces the container. */
   env?: { [name: string]: string };
+  /** Memory in MiB, at least 64. Defaults to no limit. A change is made in place. */
+  memoryMiB?: number;
+  /**
+   * Number of CPUs' worth of time, such as 1.5. Defaults to no limit. A change replaces the
+   * container.
+   */
+  cpus?: number;
+  /** CPUs to run on, such as `0-3,8`. Defaults to all. A change is made in place. */
+  cpuSet?: string;
+  /** GPUs to use: `all`. Defaults to none. A change replaces the container. */
+  gpus?: string;
+  /** Size of `/dev/shm` in MiB. Defaults to Docker's, 64. A change replaces the container. */
+  shmSizeMiB?: number;
+  /** Limits of processes. Defaults to Docker's. A change replaces the container. */
+  ulimits?: UlimitArgs[];
+  /** Folders of the host and volumes. Defaults to none. A change replaces the container. */
+  mounts?: MountArgs[];
+  /**
+   * Threads of each engine's numerical libraries (`OMP_NUM_THREADS` and the like). Defaults to
+   * the cores that the container has, divided by its engines. A change replaces the container.
+   */
+  threads?: number;
+  /**
+   * Docker's restart policy: `unless-stopped`, `always`, `on-failure` or `no`. Defaults to
+   * `unless-stopped`. A change is made in place.
+   */
+  restart?: string;
+  /** Labels of the container. A change replaces it. */
+  labels?: { [name: string]: string };
+}
+
+/** A registry that asks for a log-in. */
+export interface RegistryArgs {
+  /** Its address, such as `registry.example.org:5000`. */
+  address: string;
+  /** The user to log in as. */
+  username: string;
+  /** The password, or a token. */
+  password: pulumi.Input<string>;
 }
 
 /** Arguments of {@link Cluster}. */
@@ -40,14 +83,15 @@ export interface ClusterArgs {
    * `Client(profile="…")`. Defaults to the cluster's name. A change moves the client file.
    */
   profile?: string;
-  /**
-   * Machines by name. Defaults to `local`, the Docker Engine at `/var/run/docker.sock`.
-   */
+  /** Machines by name. Defaults to `local`, the Docker Engine at `/var/run/docker.sock`. */
   hosts?: { [name: string]: HostArgs };
-  /** Name of the host that the controller runs on. Defaults to the first one. */
+  /**
+   * Name of the host that the controller runs on. Defaults to the first one. A change moves the
+   * controller's container; the engines and the profile on this machine follow.
+   */
   controllerHost?: string;
   /**
-   * First of the controller's 19 ports, 1024 to 65517. Defaults to one from 30000 to 32698,
+   * First of the controller's 19 ports, 1024 to 65517. Defaults to one from 30000 to 32681,
    * derived from the cluster's name. A change replaces the controller's container and restarts
    * all engines.
    */
@@ -55,7 +99,7 @@ export interface ClusterArgs {
   /**
    * Milliseconds between two heartbeats of the engines, 50 to 10000. An engine's registration
    * completes on one, so a longer period makes a slower start; a shorter one costs the controller
-   * time. Defaults to 500. A change restarts controller and engines.
+   * time. Defaults to 200. A change restarts controller and engines.
    */
   heartbeatPeriod?: number;
   /**
@@ -66,10 +110,16 @@ export interface ClusterArgs {
   /** Folder with the Dockerfile of workers and controller. A changed file replaces containers. */
   imageContext: string;
   /**
-   * Image that the Dockerfile begins from. Defaults to `python:3.11-slim-bookworm`. A change
-   * replaces all containers.
+   * Images by name. Workers that name none, and the controller, have the one called `default`.
+   * A change replaces the containers of the workers that have the image.
    */
+  images?: { [name: string]: ImageArgs };
+  /** Base of images that name none. Defaults to `python:3.11-slim-bookworm`. */
   baseImage?: string;
+  /** Whether hosts that lack the base image get it from this machine's Docker. Defaults to false. */
+  copyBaseImage?: boolean;
+  /** The registry that ready images come from. Defaults to one without log-in. */
+  registry?: RegistryArgs;
   /** Number of times that all keys were replaced: raise it by one to replace them. Defaults to 0. */
   keyGeneration?: number;
   /** Python modules that every engine must be able to import before it counts as ready. */
@@ -80,162 +130,89 @@ export interface ClusterArgs {
   workers: WorkerSpec[];
 }
 
-/** The host that is there when a cluster names none. */
-export const DEFAULT_HOSTS: { [name: string]: HostArgs } = {
-  local: { docker: "unix:///var/run/docker.sock" },
-};
-
-/** Defaults of {@link ClusterArgs}. */
-export const DEFAULTS = {
-  heartbeatPeriod: 500,
-  heartbeatTimeout: 10,
-  baseImage: "python:3.11-slim-bookworm",
-  keyGeneration: 0,
-  timeout: 60,
-  engines: 1,
-};
-
 /** An ipyparallel cluster: a controller, workers, and the engines in them, ready to be used. */
 export class Cluster extends pulumi.ComponentResource {
   /** Every engine that registered and answered when the cluster was last changed. */
   public readonly engines: pulumi.Output<EngineInfo[]>;
   /** Name of the IPython profile for `Client(profile="…")`. */
   public readonly profile: pulumi.Output<string>;
+  /** Which ports on which host are used, and who connects to whom. */
+  public readonly ports: pulumi.Output<PortRule[]>;
+  /** The same as rules of a firewall, for each host: `ufw` commands and an `nft` table. */
+  public readonly firewall: pulumi.Output<{ [host: string]: { ufw: string; nft: string } }>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("ipyparallel:index:Cluster", name, {}, opts);
-    const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== undefined));
-    const settings = { hosts: DEFAULT_HOSTS, profile: name, ...DEFAULTS, ...given, ...{} } as typeof DEFAULTS &
-      Required<Pick<ClusterArgs, "hosts" | "profile">> &
-      ClusterArgs;
-
-    const hostNames = Object.keys(settings.hosts);
-    const controllerHost = settings.controllerHost ?? (hostNames[0] as string);
-    const hosts = new Map(hostNames.map((host) => [host, resolveHost(settings.hosts[host] as HostArgs)]));
-    const hostOf = (host: string) => {
-      const found = hosts.get(host);
-      if (found === undefined) {
-        throw new Error(`host ${host} is not one of ${hostNames.join(", ")}`);
-      }
-      return found;
-    };
-    const workers = settings.workers.map((worker) => ({
-      ...worker,
-      host: worker.host ?? controllerHost,
-      engines: worker.engines ?? DEFAULTS.engines,
-    }));
-    const ports = controllerPorts(settings.basePort ?? defaultBasePort(name));
-    const sshPorts = workerSshPorts(name, workers, {
-      [controllerHost]: [...ports.engine, ...ports.client, ports.ssh],
-    });
-    const elsewhere = workers.filter((worker) => worker.host !== controllerHost);
-    const controllerAddress = hostOf(controllerHost).address;
-    if (elsewhere[0] !== undefined && isLoopback(controllerAddress)) {
-      throw new Error(
-        `worker ${elsewhere[0].name} on host ${elsewhere[0].host} can't reach the controller at ` +
-          `${controllerAddress}: give host ${controllerHost} an address that other machines reach`,
-      );
-    }
-
+    const plan = planCluster(name, args);
     const { seed } = new Keys(`${name}-keys`, { parent: this });
-    const generation = settings.keyGeneration;
-    const keys = seed.apply((value) => deriveKeys(value, generation));
-    const hostKey = (part: string) => seed.apply((value) => deriveHostKey(value, generation, part));
+    const keys = seed.apply((value) => deriveKeys(value, plan.keyGeneration));
+    const hostKey = (part: string) =>
+      seed.apply((value) => deriveHostKey(value, plan.keyGeneration, part));
     const ssh = (part: string, host: string, port: number): SshTarget => ({
-      address: hostOf(host).address,
+      host: plan.host(host),
       port,
       hostKey: hostKey(part).public,
       privateKey: keys.client.private,
     });
 
-    // What each Docker host needs once: a provider, the image, a network.
-    const used = [...new Set([controllerHost, ...workers.map((worker) => worker.host)])];
-    const machines = new Map(
-      used.map((host) => {
-        const provider = new docker.Provider(
-          `${name}-${host}`,
-          { host: hostOf(host).docker },
-          { parent: this },
-        );
-        const child = { parent: this, provider };
-        const image = new WorkerImage(
-          `${name}-image-${host}`,
-          { context: settings.imageContext, baseImage: settings.baseImage },
-          { parent: this, providers: [provider] },
-        );
-        const network = new docker.Network(
-          `${name}-network-${host}`,
-          { name: dockerName(name), driver: "bridge", labels: dockerLabels(name, "network") },
-          child,
-        );
-        return [host, { provider, image, network }] as const;
-      }),
-    );
-    const machine = (host: string) => {
-      const { provider, image, network } = machines.get(host) as NonNullable<
-        ReturnType<typeof machines.get>
-      >;
-      return {
-        opts: { parent: this, providers: [provider] },
-        image: image.imageId,
-        network: network.name,
-      };
-    };
-
-    const home = machine(controllerHost);
-    const controllerSsh = ssh(CONTROLLER, controllerHost, ports.ssh);
+    const machines = declareMachines(this, name, args, plan);
+    const home = machines(plan.controllerHost);
+    const controllerSsh = ssh(CONTROLLER, plan.controllerHost, plan.ports.ssh);
     const controller = new ControllerProfile(
       `${name}-controller`,
       {
         cluster: name,
-        profile: settings.profile,
+        profile: plan.profile,
         owner: pulumi.unsecret(seed.apply(fingerprint)),
-        image: home.image,
+        image: home.image(DEFAULT_IMAGE),
         network: home.network,
-        address: controllerAddress,
-        bind: hostOf(controllerHost).bind,
-        ports,
-        publishEnginePorts: elsewhere.length > 0,
+        address: plan.host(plan.controllerHost).address,
+        bind: plan.host(plan.controllerHost).bind,
+        ports: plan.ports,
+        publishEnginePorts: plan.spread,
         keys,
         hostKey: hostKey(CONTROLLER).private,
-        heartbeatPeriod: settings.heartbeatPeriod,
-        heartbeatTimeout: settings.heartbeatTimeout,
+        heartbeatPeriod: plan.heartbeatPeriod,
+        heartbeatTimeout: plan.heartbeatTimeout,
         ssh: controllerSsh,
-        timeout: settings.timeout,
+        timeout: plan.timeout,
       },
       home.opts,
     );
 
-    const reports = workers.map((spec) => {
-      const { opts: there, image, network } = machine(spec.host);
-      const sshPort = sshPorts.get(spec.name) as number;
+    const reports = plan.workers.map((planned) => {
+      const machine = machines(planned.host);
       const worker = new Worker(
-        `${name}-${spec.name}`,
+        `${name}-${planned.name}`,
         {
           cluster: name,
-          worker: spec.name,
-          image,
-          network,
-          bind: hostOf(spec.host).bind,
-          sshPort,
-          hostKey: hostKey(spec.name).private,
+          worker: planned.name,
+          image: machine.image(planned.image),
+          network: machine.network,
+          bind: plan.host(planned.host).bind,
+          sshPort: planned.sshPort,
+          hostKey: hostKey(planned.name).private,
           authorizedKey: keys.client.public,
-          env: spec.env,
+          options: planned.options,
         },
-        there,
+        { ...machine.opts, dependsOn: machine.volumes(planned) },
       );
-      const address = spec.host === controllerHost ? CONTROLLER : controllerAddress;
       const engines = new Engines(
-        `${name}-${spec.name}-engines`,
+        `${name}-${planned.name}-engines`,
         {
-          ssh: ssh(spec.name, spec.host, sshPort),
+          ssh: ssh(planned.name, planned.host, planned.sshPort),
           containerId: worker.containerId,
-          count: spec.engines,
+          count: planned.engines,
           connectionFile: keys.apply(({ hmac, curve }) =>
-            JSON.stringify(engineFile(address, ports, { hmac, curveServerKey: curve.public })),
+            JSON.stringify(
+              engineFile(planned.controllerAddress, plan.ports, {
+                hmac,
+                curveServerKey: curve.public,
+              }),
+            ),
           ),
-          imports: settings.imports,
-          timeout: settings.timeout,
+          imports: args.imports,
+          timeout: plan.timeout,
         },
         { parent: this },
       );
@@ -246,23 +223,105 @@ export class Cluster extends pulumi.ComponentResource {
       `${name}-readiness`,
       {
         ssh: controllerSsh,
-        workers: Object.fromEntries(workers.map((worker) => [worker.name, worker.engines])),
-        after: [pulumi.all([controller.report, ...reports]).apply((all) => digest(all.join("\n")))],
-        timeout: settings.timeout,
+        workers: Object.fromEntries(plan.workers.map((worker) => [worker.name, worker.engines])),
+        after: [pulumi.all([controller.report, ...reports]).apply((all) => sha256(all.join("\n")))],
+        timeout: plan.timeout,
       },
       { parent: this },
     );
     this.engines = readiness.engines;
-    this.profile = pulumi.output(settings.profile);
+    this.profile = pulumi.output(plan.profile);
+    this.ports = pulumi.output(plan.portRules);
+    this.firewall = pulumi.output(firewallRules(plan.portRules));
     this.registerOutputs();
   }
 }
 
-function digest(text: string): string {
+/** What the parts on one host need of it. */
+interface Machine {
+  /** For components whose children are made on the host. */
+  opts: pulumi.ComponentResourceOptions;
+  /** Id of an image on the host. */
+  image: (name: string) => pulumi.Output<string>;
+  /** Name of the cluster's network on the host. */
+  network: pulumi.Output<string>;
+  /** The volumes that a worker mounts. */
+  volumes: (worker: PlannedWorker) => docker.Volume[];
+}
+
+/** Declares what each Docker host needs once: a provider, images, a network, volumes. */
+function declareMachines(
+  parent: Cluster,
+  name: string,
+  args: ClusterArgs,
+  plan: ClusterPlan,
+): (host: string) => Machine {
+  const declare = (host: string): Machine => {
+    const settings = plan.host(host);
+    const workers = plan.workers.filter((worker) => worker.host === host);
+    const provider = new docker.Provider(
+      `${name}-${host}`,
+      {
+        host: settings.docker,
+        ...(sshEndpoint(settings.docker) === undefined ? {} : { sshOpts: sshOptions(settings) }),
+        ...(args.registry === undefined ? {} : { registryAuth: [args.registry] }),
+      },
+      { parent },
+    );
+    const child = { parent, provider };
+    const network = new docker.Network(
+      `${name}-network-${host}`,
+      { name: dockerName(name), driver: "bridge", labels: dockerLabels(name, "network") },
+      child,
+    );
+    const imageNames = new Set(workers.map((worker) => worker.image));
+    if (host === plan.controllerHost) {
+      imageNames.add(DEFAULT_IMAGE);
+    }
+    const images = new Map(
+      [...imageNames].map((image) => [
+        image,
+        new WorkerImage(
+          `${name}-image-${image}-${host}`,
+          {
+            context: args.imageContext,
+            image: { base: args.baseImage, ...plan.images[image] },
+            host: settings,
+            copyBase: args.copyBaseImage,
+          },
+          { parent, providers: [provider] },
+        ).imageId,
+      ]),
+    );
+    const mounted = ({ options }: PlannedWorker) =>
+      (options.mounts ?? []).flatMap(({ volume }) => (volume === undefined ? [] : [volume]));
+    const volumes = new Map(
+      [...new Set(workers.flatMap(mounted))].map((volume) => [
+        volume,
+        new docker.Volume(
+          `${name}-volume-${volume}-${host}`,
+          { name: dockerName(name, "volume", volume), labels: dockerLabels(name, "volume") },
+          child,
+        ),
+      ]),
+    );
+    return {
+      opts: { parent, providers: [provider] },
+      image: (image) => images.get(image) as pulumi.Output<string>,
+      network: network.name,
+      volumes: (worker) => mounted(worker).map((volume) => volumes.get(volume) as docker.Volume),
+    };
+  };
+  const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
+  const machines = new Map([...hosts].map((host) => [host, declare(host)]));
+  return (host) => machines.get(host) as Machine;
+}
+
+function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
 /** What tells one cluster's seed from another's without giving it away. */
 function fingerprint(seed: string): string {
-  return digest(`fingerprint ${seed}`).slice(0, 16);
+  return sha256(`fingerprint ${seed}`).slice(0, 16);
 }

@@ -1,8 +1,10 @@
-export { Cluster, type ClusterArgs, type WorkerSpec } from "./cluster";
+export { Cluster, type ClusterArgs, type RegistryArgs, type WorkerSpec } from "./cluster";
 export { ControllerProfile, type ControllerProfileArgs } from "./controllerProfile";
 export { Engines, type EnginesArgs } from "./engines";
 export { Keys } from "./keys";
-export type { HostArgs } from "./lib/hosts";
+export type { ContainerOptions, MountArgs, UlimitArgs } from "./lib/container";
+export type { BastionArgs, HostArgs } from "./lib/hosts";
+export type { PortRule } from "./lib/portPlan";
 export { type EngineInfo, Readiness, type ReadinessArgs } from "./readiness";
 export { Worker, type WorkerArgs } from "./worker";
-export { WorkerImage, type WorkerImageArgs } from "./workerImage";
+export { type ImageArgs, WorkerImage, type WorkerImageArgs } from "./workerImage";

@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { nodeArgs } from "./lib/container";
+import { type ContainerOptions, nodeArgs } from "./lib/container";
 
 /** Arguments of {@link Worker}. */
 export interface WorkerArgs {
@@ -21,8 +21,11 @@ export interface WorkerArgs {
   hostKey: pulumi.Input<string>;
   /** Public SSH key of who may log in. A change replaces the container. */
   authorizedKey: pulumi.Input<string>;
-  /** Environment variables of the engines. A change replaces the container. */
-  env?: { [name: string]: string };
+  /**
+   * What the container may use. A change of memory, CPU set or restart policy is made in place;
+   * any other one replaces the container.
+   */
+  options?: ContainerOptions;
 }
 
 /** One container with an SSH server, in which engines can be started. */

@@ -1,36 +1,127 @@
+import { relative } from "node:path";
+
+import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { hashFolder } from "./lib/context";
+import { digest, hashFolder } from "./lib/context";
+import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
+import { quote } from "./lib/quote";
 
-/** Arguments of {@link WorkerImage}. */
-export interface WorkerImageArgs {
-  /** Folder with the Dockerfile and all that it copies. A change of any file rebuilds the image. */
-  context: string;
-  /** Image that the Dockerfile begins from. A change rebuilds the image. */
-  baseImage: string;
+/** What an image holds. */
+export interface ImageArgs {
+  /**
+   * Image that the Dockerfile of workers begins from; Debian bookworm with the Python of the
+   * clients. Defaults to `python:3.11-slim-bookworm`.
+   */
+  base?: string;
+  /** Python packages besides ipyparallel, as for pip: `scipy==1.14.1`. Defaults to none. */
+  packages?: string[];
+  /** Debian packages. Defaults to none. */
+  aptPackages?: string[];
+  /**
+   * Folder with a Dockerfile of your own, which begins with `ARG WORKER_IMAGE` and
+   * `FROM ${WORKER_IMAGE}`. Defaults to none.
+   */
+  context?: string;
+  /**
+   * A ready image, `registry/name@sha256:…`, instead of one that is built; it must have been
+   * built from this project's Dockerfile.
+   */
+  reference?: string;
 }
 
-/** The image of workers and controller, built on one Docker host (that of the provider). */
+/** Arguments of {@link WorkerImage}. A change of any of them makes a new image. */
+export interface WorkerImageArgs {
+  /** Folder with the Dockerfile of workers, and all that it copies. */
+  context: string;
+  /** What the image holds. */
+  image: ImageArgs;
+  /** The host that it is built on, that of the provider. */
+  host: HostArgs;
+  /** Whether a host that lacks the base image gets it from this machine's Docker. */
+  copyBase?: boolean;
+}
+
+/** The base image of workers where none is named. */
+export const DEFAULT_BASE = "python:3.11-slim-bookworm";
+
+const COPY_SCRIPT = relative(process.cwd(), require.resolve("./scripts/copy-image.sh"));
+
+/** The image of workers and controller on one Docker host (that of the provider). */
 export class WorkerImage extends pulumi.ComponentResource {
   /** Id of the image on that host. */
   public readonly imageId: pulumi.Output<string>;
 
   constructor(name: string, args: WorkerImageArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("ipyparallel:index:WorkerImage", name, args, opts);
-    const content = hashFolder(args.context);
-    const image = new docker.RemoteImage(
-      `${name}-build`,
-      {
-        name: `ipyparallel-worker:${content.slice(0, 12)}`,
-        build: { context: args.context, buildArgs: { BASE_IMAGE: args.baseImage } },
-        triggers: { content, baseImage: args.baseImage },
-        // Left for the next `up`, which is then quick; the README says how to remove it.
-        keepLocally: true,
-      },
-      { parent: this },
-    );
-    this.imageId = image.imageId;
+    super("ipyparallel:index:WorkerImage", name, {}, opts);
+    const parent = { parent: this };
+    const { reference, context, packages = [], aptPackages = [] } = args.image;
+    // Images are left where they are for the next `up`; the README says how to remove them.
+    const keepLocally = true;
+    if (reference !== undefined) {
+      const pulled = new docker.RemoteImage(`${name}-pull`, { name: reference, keepLocally }, parent);
+      this.imageId = pulled.imageId;
+    } else {
+      const base = args.image.base ?? DEFAULT_BASE;
+      const copy =
+        args.copyBase === true && sshEndpoint(args.host.docker) !== undefined
+          ? [copyImage(`${name}-base`, base, args.host, parent)]
+          : [];
+      const worker = build(
+        `${name}-build`,
+        "ipyparallel-worker",
+        args.context,
+        { BASE_IMAGE: base, PACKAGES: packages.join(" "), APT_PACKAGES: aptPackages.join(" ") },
+        { ...parent, dependsOn: copy },
+      );
+      this.imageId =
+        context === undefined
+          ? worker.imageId
+          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: worker.name }, parent)
+              .imageId;
+    }
     this.registerOutputs();
+
+    function build(
+      resource: string,
+      repository: string,
+      folder: string,
+      buildArgs: Record<string, pulumi.Input<string>>,
+      opts: pulumi.CustomResourceOptions,
+    ): docker.RemoteImage {
+      const content = hashFolder(folder);
+      return new docker.RemoteImage(
+        resource,
+        {
+          name: pulumi
+            .output(buildArgs)
+            .apply((given) => `${repository}:${digest(content, JSON.stringify(given))}`),
+          build: { context: folder, buildArgs },
+          triggers: { content, ...buildArgs },
+          keepLocally,
+        },
+        opts,
+      );
+    }
   }
+}
+
+/** Brings an image from this machine's Docker to a host that lacks it. */
+function copyImage(
+  name: string,
+  image: string,
+  host: HostArgs,
+  opts: pulumi.CustomResourceOptions,
+): pulumi.Resource {
+  return new command.local.Command(
+    name,
+    {
+      create: quote("sh", COPY_SCRIPT, image, ...hostCommand(host, "").slice(0, -1)),
+      triggers: [image, host.docker],
+      addPreviousOutputInEnv: false,
+      logging: "stderr",
+    },
+    opts,
+  );
 }

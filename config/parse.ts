@@ -1,7 +1,8 @@
 import { z } from "zod";
 
-import { CONTROLLER } from "../components/lib/names";
+import { checkReferences } from "./references";
 import { type ClusterConfig, clusterSchema } from "./schema";
+import { show, suggestion } from "./words";
 
 /** All mistakes of a stack file in one error. */
 export class ConfigError extends Error {
@@ -21,14 +22,24 @@ export class ConfigError extends Error {
 /**
  * Checks the value of `ipyparallel:cluster`, whole.
  *
+ * @param unknownKeys other keys of the project in the stack file.
  * @throws ConfigError with every mistake: its path, what was given and what is allowed.
  */
-export function parseCluster(value: unknown): ClusterConfig {
+export function parseCluster(value: unknown, unknownKeys: string[] = []): ClusterConfig {
+  const others = unknownKeys.map(
+    (key) =>
+      `ipyparallel:${key}: unknown key${suggestion(key, ["cluster", "registryPassword"])}; ` +
+      "allowed are ipyparallel:cluster and ipyparallel:registryPassword",
+  );
   if (value === undefined) {
-    throw new ConfigError(['ipyparallel:cluster: is missing; at least "workers" is needed there']);
+    throw new ConfigError([
+      ...others,
+      'ipyparallel:cluster: is missing; at least "workers" is needed there',
+    ]);
   }
   const parsed = clusterSchema.safeParse(value);
   const mistakes = [
+    ...others,
     ...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, value)),
     ...checkReferences(value),
   ];
@@ -36,49 +47,6 @@ export function parseCluster(value: unknown): ClusterConfig {
     throw new ConfigError(mistakes);
   }
   return parsed.data;
-}
-
-/**
- * What a schema alone cannot say: names that are used twice or not there. Parts that the schema
- * refuses are passed over, since they are named already.
- */
-function checkReferences(value: unknown): string[] {
-  const mistakes: string[] = [];
-  const cluster = record(value);
-  const hosts = Object.keys(record(cluster.hosts ?? { local: {} }));
-  const checkHost = (path: string, host: unknown) => {
-    if (typeof host === "string" && !hosts.includes(host)) {
-      mistakes.push(`${path}: ${show(host)} is not a host${suggestion(host, hosts)}; hosts are ${hosts.join(", ")}`);
-    }
-  };
-  if (hosts.length === 0) {
-    mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
-  }
-  checkHost("controller.host", record(cluster.controller).host);
-  const seen = new Map<unknown, number>();
-  (Array.isArray(cluster.workers) ? cluster.workers : []).map(record).forEach((worker, index) => {
-    const path = `workers[${String(index)}]`;
-    checkHost(`${path}.host`, worker.host);
-    if (typeof worker.name !== "string") {
-      return;
-    }
-    const first = seen.get(worker.name);
-    if (first !== undefined) {
-      mistakes.push(`${path}.name: ${show(worker.name)} is already the name of workers[${String(first)}]`);
-    }
-    seen.set(worker.name, first ?? index);
-    if (worker.name === CONTROLLER) {
-      mistakes.push(`${path}.name: ${show(CONTROLLER)} is the controller's own name`);
-    }
-  });
-  return mistakes;
-}
-
-/** The value if it is a map, else an empty one. */
-function record(value: unknown): Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value)
-    ? (value as Record<string, unknown>)
-    : {};
 }
 
 function describe(issue: z.core.$ZodIssue, value: unknown): string[] {
@@ -158,7 +126,7 @@ function phrase(node: JsonSchema | undefined): string {
         ? "a map"
         : `a map with the keys ${Object.keys(node.properties).join(", ")}`;
     default:
-      return "something else";
+      return "nothing";
   }
 }
 
@@ -176,39 +144,10 @@ function showPath(path: PropertyKey[]): string {
   return text === "" ? "ipyparallel:cluster" : text;
 }
 
-function show(value: unknown): string {
-  const text = JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
 function valueAt(value: unknown, path: PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (part, step) =>
       typeof part === "object" && part !== null ? (part as Record<PropertyKey, unknown>)[step] : undefined,
     value,
   );
-}
-
-/** `: did you mean "x"?` where one of the known words is near. */
-function suggestion(word: string, known: string[]): string {
-  const best = known
-    .map((candidate) => ({ candidate, distance: editDistance(word.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance)[0];
-  return best !== undefined && best.distance <= Math.max(1, Math.floor(word.length / 3))
-    ? `, did you mean ${show(best.candidate)}?`
-    : "";
-}
-
-/** Number of characters to insert, remove or change (Levenshtein). */
-export function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] as number) + 1, (next[j - 1] as number) + 1, change));
-    }
-    row = next;
-  }
-  return row[b.length] as number;
 }

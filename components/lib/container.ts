@@ -33,9 +33,68 @@ export interface NodeSettings {
   authorizedKey: pulumi.Input<string>;
   /** Ports to publish besides SSH. */
   ports?: PublishedPort[];
-  /** Environment variables of the engines. */
-  env?: Record<string, string>;
+  /** What the container may use, and what it sees of its host. */
+  options?: ContainerOptions;
 }
+
+/** A folder of the host, or a volume of the cluster, in a container. */
+export interface MountArgs {
+  /** Absolute path in the container. Volumes belong at or below `/data`, which engines can write. */
+  target: string;
+  /** Absolute path of a folder on the host; it must exist there. */
+  source?: string;
+  /**
+   * Name of a volume of the cluster, which all workers of a host share. It is made when it is
+   * first named and removed with the last worker that names it.
+   */
+  volume?: string;
+  /** Whether engines can only read it. Defaults to false. */
+  readOnly?: boolean;
+}
+
+/** A limit on what each process of a container may use; see `setrlimit(2)`. */
+export interface UlimitArgs {
+  /** Name, such as `nofile`. */
+  name: string;
+  /** What counts at first; -1 for no limit. */
+  soft: number;
+  /** What a process may raise it to; -1 for no limit. */
+  hard: number;
+}
+
+/** What a container may use, and what it sees of its host. */
+export interface ContainerOptions {
+  /** Environment variables of the engines. */
+  env?: { [name: string]: string };
+  /** Memory in MiB, at least 64; swap comes on top of it only if the host's Docker says so. */
+  memoryMiB?: number;
+  /** Number of CPUs' worth of time, such as 1.5. */
+  cpus?: number;
+  /** CPUs to run on, such as `0-3,8`. */
+  cpuSet?: string;
+  /** GPUs to use: `all`. */
+  gpus?: string;
+  /** Size of `/dev/shm` in MiB. */
+  shmSizeMiB?: number;
+  /** Limits of processes. */
+  ulimits?: UlimitArgs[];
+  /** Folders of the host and volumes. */
+  mounts?: MountArgs[];
+  /** Threads of each engine's numerical libraries. */
+  threads?: number;
+  /** Docker's restart policy: `unless-stopped`, `always`, `on-failure` or `no`. */
+  restart?: string;
+  /** Labels of the container. */
+  labels?: { [name: string]: string };
+}
+
+/** The variables by which numerical libraries learn how many threads to start. */
+const THREAD_VARIABLES = [
+  "OMP_NUM_THREADS",
+  "OPENBLAS_NUM_THREADS",
+  "MKL_NUM_THREADS",
+  "NUMEXPR_NUM_THREADS",
+];
 
 const TMPFS = "rw,exec,nosuid,nodev,mode=1777";
 
@@ -51,17 +110,27 @@ const STOP_SECONDS = 10;
  * system all the same, since all of it belongs to root.
  */
 export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
-  const env = { ...node.env, IPP_ROLE: node.role, IPP_NAME: node.part };
+  const options = node.options ?? {};
+  const threads = options.threads === undefined ? undefined : String(options.threads);
+  const env = {
+    ...(threads === undefined ? {} : Object.fromEntries(THREAD_VARIABLES.map((key) => [key, threads]))),
+    ...options.env,
+    IPP_ROLE: node.role,
+    IPP_NAME: node.part,
+  };
   const ports = [{ internal: SSH_PORT_IN_CONTAINER, external: node.sshPort }, ...(node.ports ?? [])];
   return {
     name: dockerName(node.cluster, node.part),
     hostname: node.part,
     image: node.image,
-    restart: "unless-stopped",
+    restart: options.restart ?? "unless-stopped",
     envs: Object.entries(env)
       .map(([key, value]) => `${key}=${value}`)
       .sort(),
-    labels: dockerLabels(node.cluster, node.part),
+    labels: [
+      ...dockerLabels(node.cluster, node.part),
+      ...Object.entries(options.labels ?? {}).map(([label, value]) => ({ label, value })),
+    ],
     networkMode: "bridge",
     networksAdvanced: [{ name: node.network, aliases: [node.part] }],
     ports: ports
@@ -77,5 +146,31 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     securityOpts: ["no-new-privileges"],
     removeVolumes: true,
     destroyGraceSeconds: STOP_SECONDS,
+    ...limits(options),
+    ...(options.mounts === undefined
+      ? {}
+      : { mounts: options.mounts.map((mount) => mountArgs(node.cluster, mount)) }),
+  };
+}
+
+/** Only what is set: an input that is there, though undefined, is a change to some providers. */
+function limits(options: ContainerOptions): Partial<docker.ContainerArgs> {
+  const given: Partial<docker.ContainerArgs> = {
+    memory: options.memoryMiB,
+    cpus: options.cpus === undefined ? undefined : String(options.cpus),
+    cpuSet: options.cpuSet,
+    gpus: options.gpus,
+    shmSize: options.shmSizeMiB,
+    ulimits: options.ulimits,
+  };
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+function mountArgs(cluster: string, mount: MountArgs): docker.types.input.ContainerMount {
+  return {
+    type: mount.volume === undefined ? "bind" : "volume",
+    source: mount.volume === undefined ? mount.source : dockerName(cluster, "volume", mount.volume),
+    target: mount.target,
+    readOnly: mount.readOnly ?? false,
   };
 }

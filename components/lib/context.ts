@@ -23,3 +23,8 @@ export function hashFolder(folder: string): string {
   }
   return hash.digest("hex");
 }
+
+/** A short hash of texts, for names. */
+export function digest(...texts: string[]): string {
+  return createHash("sha256").update(texts.join("\0")).digest("hex").slice(0, 12);
+}

@@ -32,6 +32,7 @@ c.IPController.engine_ports = ${JSON.stringify(ports.engine)}
 c.IPController.client_ports = ${JSON.stringify(ports.client)}
 c.IPController.ports = ${JSON.stringify(ports.internal)}
 c.IPController.reuse_files = True
+c.IPController.restore_engines = True
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()
 c.IPController.curve_secretkey = curve["secret"].encode()

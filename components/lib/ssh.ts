@@ -1,15 +1,19 @@
-import type { types } from "@pulumi/command";
-import type * as pulumi from "@pulumi/pulumi";
+import { readFileSync } from "node:fs";
+import { homedir } from "node:os";
 
+import type { types } from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+
+import type { Host } from "./hosts";
 import { CONTAINER_USER } from "./names";
 
 type ConnectionArgs = types.input.remote.ConnectionArgs;
 
 /** Where the SSH server of a container is, and what proves both sides. */
 export interface SshTarget {
-  /** Address of the Docker host on which the container's SSH port is published. */
-  address: string;
-  /** The published port. */
+  /** The host that the container runs on. */
+  host: Host;
+  /** The container's SSH port as published there. */
   port: number;
   /** The container's public host key; any other one ends the connection. */
   hostKey: pulumi.Input<string>;
@@ -24,14 +28,30 @@ export interface SshTarget {
  * sshd may drop some (MaxStartups): ten dials, each a little later than the one before, span
  * about 10 s.
  */
-export function sshConnection({ address, port, hostKey, privateKey }: SshTarget): ConnectionArgs {
+export function sshConnection({ host, port, hostKey, privateKey }: SshTarget): ConnectionArgs {
+  const dialing = { dialErrorLimit: 10, perDialTimeout: 10 };
+  const connection = { host: host.address, port, user: CONTAINER_USER, privateKey, hostKey };
+  if (host.bastion === undefined) {
+    return { ...connection, ...dialing };
+  }
+  const { host: address, port: bastionPort, user, hostKey: bastionKey } = host.bastion;
   return {
-    host: address,
-    port,
-    user: CONTAINER_USER,
-    privateKey,
-    hostKey,
-    dialErrorLimit: 10,
-    perDialTimeout: 10,
+    ...connection,
+    ...dialing,
+    proxy: {
+      host: address,
+      port: bastionPort ?? 22,
+      user: user ?? "root",
+      ...(bastionKey === undefined ? {} : { hostKey: bastionKey }),
+      ...(host.identityFile === undefined
+        ? {}
+        : { privateKey: pulumi.secret(readFileSync(expandHome(host.identityFile), "utf8")) }),
+      ...dialing,
+    },
   };
+}
+
+/** The path with `~/` replaced by the user's home folder, as a shell does. */
+function expandHome(path: string): string {
+  return path.startsWith("~/") ? `${homedir()}${path.slice(1)}` : path;
 }

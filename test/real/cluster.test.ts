@@ -107,7 +107,7 @@ describe("a cluster on this machine's Docker", function () {
     const preview = await stack.preview();
     const kept = /keys|volume|network|client/;
     assert.deepEqual(changed(preview).filter((name) => kept.test(name)), []);
-    assert.ok(changed(preview).includes("test-cluster-image-local-build"));
+    assert.ok(changed(preview).includes("test-cluster-image-default-local-build"));
     await stack.up();
     const engines = await look();
     assert.equal(Object.keys(engines).length, 4);

@@ -62,6 +62,7 @@ c.IPController.engine_ports = [21000,21001,21002,21003,21004,21005,21006,21007,2
 c.IPController.client_ports = [21009,21010,21011,21012,21013,21014]
 c.IPController.ports = [21015,21016,21017]
 c.IPController.reuse_files = True
+c.IPController.restore_engines = True
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()
 c.IPController.curve_secretkey = curve["secret"].encode()

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
-import { ConfigError, editDistance, parseCluster } from "../../config/parse";
+import { ConfigError, parseCluster } from "../../config/parse";
+import { editDistance } from "../../config/words";
 
 function mistakes(value: unknown): string[] {
   try {

@@ -1,0 +1,117 @@
+import type { ClusterArgs } from "../cluster";
+import type { ImageArgs } from "../workerImage";
+import type { ContainerOptions } from "./container";
+import { type Host, type HostArgs, isLoopback, resolveHost } from "./hosts";
+import { CONTROLLER } from "./names";
+import { type PortRule, portRules } from "./portPlan";
+import { type ControllerPorts, controllerPorts, defaultBasePort, workerSshPorts } from "./ports";
+
+/** The host that is there when a cluster names none. */
+export const DEFAULT_HOSTS: Record<string, HostArgs> = {
+  local: { docker: "unix:///var/run/docker.sock" },
+};
+
+/** Name of the image of workers that name none, and of the controller. */
+export const DEFAULT_IMAGE = "default";
+
+/** A worker with everything decided. */
+export interface PlannedWorker {
+  name: string;
+  host: string;
+  engines: number;
+  image: string;
+  sshPort: number;
+  /** The controller's address, as the engines of this worker dial it. */
+  controllerAddress: string;
+  options: ContainerOptions;
+}
+
+/** A cluster with everything decided. */
+export interface ClusterPlan {
+  profile: string;
+  keyGeneration: number;
+  heartbeatPeriod: number;
+  heartbeatTimeout: number;
+  timeout: number;
+  controllerHost: string;
+  ports: ControllerPorts;
+  /** Whether there are engines on other hosts than the controller's. */
+  spread: boolean;
+  workers: PlannedWorker[];
+  images: Record<string, ImageArgs>;
+  portRules: PortRule[];
+  /** A host by its name. */
+  host: (name: string) => Host;
+}
+
+/**
+ * Decides everything that a cluster's arguments leave open.
+ *
+ * @throws if a name stands for nothing, or if workers can't reach the controller.
+ */
+export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
+  const hosts = new Map(
+    Object.entries(args.hosts ?? DEFAULT_HOSTS).map(([key, host]) => [key, resolveHost(host)]),
+  );
+  const host = (key: string) => lookUp(hosts, key, "host");
+  const [first] = hosts.keys();
+  const controllerHost = args.controllerHost ?? first;
+  if (controllerHost === undefined) {
+    throw new Error("hosts: is empty; at least one is needed");
+  }
+  const controllerAddress = host(controllerHost).address;
+  const images = new Map(Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }));
+  const ports = controllerPorts(args.basePort ?? defaultBasePort(name));
+
+  const declared = args.workers
+    .map((worker) => ({ ...worker, host: worker.host ?? controllerHost }))
+    .filter((worker) => host(worker.host).abandoned !== true);
+  const sshPorts = workerSshPorts(name, declared, {
+    [controllerHost]: [...ports.engine, ...ports.client, ...ports.internal, ports.ssh],
+  });
+  const workers = declared.map((worker): PlannedWorker => {
+    const { name: workerName, host: workerHost, engines, image, sshPort: _, ...options } = worker;
+    const imageName = image ?? DEFAULT_IMAGE;
+    lookUp(images, imageName, "image");
+    const near = workerHost === controllerHost;
+    if (!near && isLoopback(controllerAddress)) {
+      throw new Error(
+        `worker ${workerName} on host ${workerHost} can't reach the controller at ` +
+          `${controllerAddress}: give host ${controllerHost} an address that other machines reach`,
+      );
+    }
+    return {
+      name: workerName,
+      host: workerHost,
+      engines: engines ?? 1,
+      image: imageName,
+      sshPort: sshPorts.get(workerName) as number,
+      controllerAddress: near ? CONTROLLER : controllerAddress,
+      options,
+    };
+  });
+
+  const spread = workers.some((worker) => worker.host !== controllerHost);
+  return {
+    profile: args.profile ?? name,
+    keyGeneration: args.keyGeneration ?? 0,
+    heartbeatPeriod: args.heartbeatPeriod ?? 200,
+    heartbeatTimeout: args.heartbeatTimeout ?? 10,
+    timeout: args.timeout ?? 60,
+    controllerHost,
+    ports,
+    spread,
+    workers,
+    images: Object.fromEntries(images),
+    portRules: portRules({ controllerHost, ports, workers, host }),
+    host,
+  };
+}
+
+function lookUp<T>(map: Map<string, T>, key: string, kind: string): T {
+  const found = map.get(key);
+  if (found === undefined) {
+    throw new Error(`${kind} ${key} is not one of ${[...map.keys()].join(", ")}`);
+  }
+  return found;
+}

@@ -1,0 +1,256 @@
+import { spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { hostCommand } from "../components/lib/hosts";
+import type { ClusterPlan } from "../components/lib/plan";
+import { quote } from "../components/lib/quote";
+
+/** What a look at a host told. */
+export interface Probe {
+  /** Why the host can't be used at all. */
+  failure?: string;
+  /** Version of Docker Engine. */
+  docker?: string;
+  /** Cores that Docker may use. */
+  cores?: number;
+  /** Memory in bytes. */
+  memory?: number;
+  /** Free bytes where Docker keeps images and containers. */
+  disk?: number;
+  /** As `uname -m` names it. */
+  architecture?: string;
+  /** Seconds by which the host's clock is ahead of this machine's. */
+  clockOffset?: number;
+  /** Ports in use by others than this cluster. */
+  taken: TakenPort[];
+  /** Why the controller's ports can't be reached from there. */
+  controllerFailure?: string;
+}
+
+/** A port in use; no address means every one. */
+export interface TakenPort {
+  address?: string;
+  port: number;
+}
+
+/** Something about a host that will not do. */
+export interface Problem {
+  host: string;
+  message: string;
+  /**
+   * Whether the host does not answer, can't do what is declared, or is just worth a warning.
+   */
+  kind: "unreachable" | "unfit" | "warning";
+}
+
+/** Milliseconds that the look at all hosts may take. */
+const DEADLINE = 9_000;
+
+const PROBE_SCRIPT = join(__dirname, "probe.sh");
+
+/** Looks at all hosts of a cluster, side by side. */
+export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Map<string, Probe>> {
+  const controller = plan.host(plan.controllerHost);
+  const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
+  const probes = [...hosts].map(async (name) => {
+    const host = plan.host(name);
+    const words = ["sh", "-s", "--", host.docker, cluster];
+    if (name !== plan.controllerHost) {
+      words.push(controller.address, String(plan.ports.engine[0]));
+    }
+    return [name, await probe(hostCommand(host, quote(...words)))] as const;
+  });
+  return new Map(await Promise.all(probes));
+}
+
+/** Runs the probe on one host; it never fails, but tells why there is nothing to tell. */
+function probe([program, ...args]: string[]): Promise<Probe> {
+  return new Promise((resolve) => {
+    const child = spawn(program as string, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });
+    let output = "";
+    let errors = "";
+    const fail = (failure: string) => {
+      resolve({ failure, taken: [] });
+    };
+    const timer = setTimeout(() => {
+      fail(`no answer within ${String(DEADLINE / 1000)} s`);
+      if (child.pid !== undefined) {
+        process.kill(-child.pid, "SIGKILL");
+      }
+    }, DEADLINE);
+    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (errors += data.toString()));
+    child.stdin.on("error", () => undefined); // the command ended early: its status tells
+    child.on("error", (error) => {
+      clearTimeout(timer);
+      fail(`${String(program)} can't be run: ${error.message}`);
+    });
+    child.on("close", (status) => {
+      clearTimeout(timer);
+      if (status === 0) {
+        resolve(parseProbe(output, Date.now() / 1000));
+      } else {
+        fail(errors.trim().split("\n").at(-1) ?? `exit status ${String(status)}`);
+      }
+    });
+    child.stdin.end(readFileSync(PROBE_SCRIPT));
+  });
+}
+
+/**
+ * What the probe's lines say.
+ *
+ * @param now this machine's clock, in seconds.
+ */
+export function parseProbe(output: string, now: number): Probe {
+  const lines = output
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => {
+      const space = line.indexOf(" ");
+      return [line.slice(0, space), line.slice(space + 1)] as const;
+    });
+  const values = (word: string) => lines.filter(([first]) => first === word).map(([, rest]) => rest);
+  const number = (word: string, scale = 1) => {
+    const value = Number(values(word)[0] || NaN);
+    return Number.isNaN(value) ? undefined : value * scale;
+  };
+  const own = new Set(values("own").flatMap(publishedPorts).map(({ port }) => port));
+  const [controller] = values("controller");
+  const time = number("time");
+  return {
+    failure: values("docker-error")[0],
+    docker: values("docker")[0],
+    cores: number("cores"),
+    memory: number("memory"),
+    disk: number("disk", 1024),
+    architecture: values("architecture")[0],
+    clockOffset: time === undefined ? undefined : time - now,
+    taken: [
+      ...values("published").flatMap(publishedPorts),
+      ...values("listens").map(listeningPort),
+    ].filter(({ port }) => !own.has(port)),
+    controllerFailure: controller === "reached" ? undefined : controller,
+  };
+}
+
+/** The ports in a line such as `127.0.0.1:30001-30003->30001-30003/tcp, 80/tcp`. */
+function publishedPorts(line: string): TakenPort[] {
+  return line.split(", ").flatMap((part) => {
+    const [, address, first, last] = /^(.+):(\d+)(?:-(\d+))?->/.exec(part) ?? [];
+    if (address === undefined) {
+      return [];
+    }
+    const from = Number(first);
+    const to = last === undefined ? from : Number(last);
+    const any = address === "0.0.0.0" || address === "::" || address === "[::]";
+    return Array.from({ length: to - from + 1 }, (_, index) => ({
+      port: from + index,
+      ...(any ? {} : { address: address.replace(/^\[|\]$/g, "") }),
+    }));
+  });
+}
+
+/** A line of /proc/net/tcp or tcp6: address in the kernel's byte order, port, in hexadecimal. */
+function listeningPort(line: string): TakenPort {
+  const [address = "", port = ""] = line.split(":");
+  const bytes = Buffer.from(address, "hex");
+  const mapped = bytes.length === 16 && bytes.subarray(0, 8).every((byte) => byte === 0);
+  const v4 = bytes.length === 4 ? bytes : mapped ? bytes.subarray(12) : undefined;
+  const any = bytes.every((byte) => byte === 0);
+  return {
+    port: Number.parseInt(port, 16),
+    ...(any || v4 === undefined ? {} : { address: [...v4].reverse().join(".") }),
+  };
+}
+
+/** The names by which Docker and `uname` know an architecture. */
+const ARCHITECTURES: Record<string, string> = { x86_64: "amd64", aarch64: "arm64" };
+
+/** Bytes that an image and its containers need at least. */
+const LEAST_DISK = 2 * 1024 ** 3;
+
+/** Oldest Docker Engine that everything here is tried with. */
+const OLDEST_DOCKER = [20, 10];
+
+/** What will not do, in the order of the hosts. */
+export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem[] {
+  return [...probes].flatMap(([host, found]) => {
+    const settings = plan.host(host);
+    const unfit = (message: string): Problem => ({ host, message, kind: "unfit" });
+    const warning = (message: string): Problem => ({ host, message, kind: "warning" });
+    if (found.failure !== undefined) {
+      const message =
+        `no Docker Engine answers at ${settings.docker} (${found.failure}): start it, or ` +
+        `correct hosts.${host}`;
+      return [{ host, message, kind: "unreachable" }];
+    }
+    const result: Problem[] = [];
+    const architecture = ARCHITECTURES[found.architecture ?? ""] ?? found.architecture;
+    if (settings.architecture !== undefined && architecture !== settings.architecture) {
+      result.push(
+        unfit(`its architecture is ${String(architecture)}, not ${settings.architecture}`),
+      );
+    }
+    if (found.docker !== undefined && isOlder(found.docker)) {
+      result.push(unfit(`its Docker Engine is ${found.docker}; 20.10 or newer is needed`));
+    }
+    for (const rule of plan.portRules.filter((one) => one.host === host)) {
+      const clash = found.taken.find(
+        ({ port, address }) =>
+          port >= rule.from &&
+          port <= rule.to &&
+          (address === undefined || rule.address === "0.0.0.0" || address === rule.address),
+      );
+      if (clash !== undefined) {
+        const key = rule.part === "controller" ? "controller.basePort" : `sshPort of ${rule.part}`;
+        result.push(
+          unfit(
+            `port ${String(clash.port)} of ${rule.part} (${rule.purpose}) is already in use ` +
+              `there: end what uses it, or set ${key}`,
+          ),
+        );
+      }
+    }
+    if (found.controllerFailure !== undefined) {
+      const { address } = plan.host(plan.controllerHost);
+      result.push(
+        unfit(
+          `the controller at ${address}:${String(plan.ports.engine[0])} can't be reached from ` +
+            `there (${found.controllerFailure}): open the ports of \`pulumi stack output ports\``,
+        ),
+      );
+    }
+    if (found.disk !== undefined && found.disk < LEAST_DISK) {
+      result.push(warning(`only ${gibibytes(found.disk)} of disk are free for Docker`));
+    }
+    const wanted = plan.workers
+      .filter((worker) => worker.host === host)
+      .reduce((sum, { options }) => sum + (options.memoryMiB ?? 0), 0);
+    if (found.memory !== undefined && wanted * 1024 ** 2 > found.memory) {
+      result.push(
+        warning(
+          `its workers may use ${gibibytes(wanted * 1024 ** 2)} of memory; it has ` +
+            gibibytes(found.memory),
+        ),
+      );
+    }
+    if (found.clockOffset !== undefined && Math.abs(found.clockOffset) > 30) {
+      const direction = found.clockOffset > 0 ? "ahead of" : "behind";
+      const seconds = String(Math.round(Math.abs(found.clockOffset)));
+      result.push(warning(`its clock is ${seconds} s ${direction} this machine's`));
+    }
+    return result;
+  });
+}
+
+function isOlder(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DOCKER;
+  return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`;
+}

@@ -1,0 +1,148 @@
+import { CONTROLLER } from "../components/lib/names";
+import { DEFAULT_HOSTS, DEFAULT_IMAGE } from "../components/lib/plan";
+import { mebibytes, SIZE_PATTERN } from "../components/lib/sizes";
+import { list, record, show, suggestion } from "./words";
+
+/** Least memory of a container, in MiB: an engine alone has about 60. */
+const LEAST_MEMORY = 64;
+
+/** Longest name of a worker in a group: with the group's name and a number it still is a name. */
+const LONGEST_NAME = 40;
+
+/**
+ * What a schema alone cannot say of the value of `ipyparallel:cluster`: names that are used twice
+ * or stand for nothing, keys that exclude each other.
+ *
+ * Parts that the schema refuses are passed over, since they are named already.
+ *
+ * @returns the mistakes.
+ */
+export function checkReferences(value: unknown): string[] {
+  const mistakes: string[] = [];
+  const cluster = record(value);
+  const hosts = record(cluster.hosts ?? DEFAULT_HOSTS);
+  const hostNames = Object.keys(hosts);
+  const imageNames = [...new Set([DEFAULT_IMAGE, ...Object.keys(record(cluster.images))])];
+
+  function known(path: string, name: unknown, kind: string, names: string[]) {
+    if (typeof name === "string" && !names.includes(name)) {
+      const near = suggestion(name, names);
+      mistakes.push(`${path}: ${show(name)} is not one of the ${kind}s${near || ","} ${names.join(", ")}`);
+    }
+  }
+
+  function checkOptions(path: string, given: unknown) {
+    const options = record(given);
+    known(`${path}.host`, options.host, "host", hostNames);
+    known(`${path}.image`, options.image, "image", imageNames);
+    for (const key of ["memory", "shmSize"]) {
+      const size = options[key];
+      if (typeof size === "string" && SIZE_PATTERN.test(size)) {
+        try {
+          if (mebibytes(size) < (key === "memory" ? LEAST_MEMORY : 1)) {
+            mistakes.push(`${path}.${key}: ${show(size)} is too little; at least 64MiB is needed`);
+          }
+        } catch {
+          mistakes.push(`${path}.${key}: ${show(size)} is not a whole number of MiB`);
+        }
+      }
+    }
+    for (const name of Object.keys(record(options.env))) {
+      if (name === "IPP_ROLE" || name === "IPP_NAME") {
+        mistakes.push(`${path}.env.${name}: is set by the cluster itself; choose another name`);
+      }
+    }
+    for (const [name, limit] of Object.entries(record(options.ulimits))) {
+      const { soft, hard } = record(limit);
+      if (typeof soft === "number" && typeof hard === "number" && hard !== -1) {
+        if (soft === -1 || soft > hard) {
+          mistakes.push(`${path}.ulimits.${name}: soft is above hard; at most ${String(hard)} is allowed`);
+        }
+      }
+    }
+    const targets = new Set<unknown>();
+    list(options.mounts).forEach((mount, index) => {
+      const { source, volume, target } = record(mount);
+      const at = `${path}.mounts[${String(index)}]`;
+      if ((source === undefined) === (volume === undefined)) {
+        mistakes.push(`${at}: either source, a folder of the host, or volume is needed, not both`);
+      }
+      if (targets.has(target)) {
+        mistakes.push(`${at}.target: ${show(target)} is mounted twice`);
+      }
+      targets.add(target);
+    });
+  }
+
+  if (hostNames.length === 0) {
+    mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
+  }
+  known("controller.host", record(cluster.controller).host, "host", hostNames);
+  const controllerHost = record(cluster.controller).host ?? hostNames[0];
+  if (typeof controllerHost === "string" && record(hosts[controllerHost]).abandoned === true) {
+    mistakes.push(
+      `hosts.${controllerHost}.abandoned: the controller runs there; give it another host first`,
+    );
+  }
+  for (const [name, image] of Object.entries(record(cluster.images))) {
+    const { reference, ...built } = record(image);
+    if (reference !== undefined && Object.keys(built).length > 0) {
+      mistakes.push(
+        `images.${name}: reference stands for a ready image, which can't have ` +
+          Object.keys(built).join(", "),
+      );
+    }
+  }
+  checkOptions("defaults", cluster.defaults);
+
+  const owners = new Map<string, string>();
+  const ports = new Map<string, string>();
+  list(cluster.workers).forEach((item, index) => {
+    const path = `workers[${String(index)}]`;
+    const { name, count, overrides, sshPort, ...options } = record(item);
+    checkOptions(path, options);
+    if (typeof name !== "string") {
+      return;
+    }
+    const size = typeof count === "number" && count >= 1 && count <= 10000 ? count : undefined;
+    if (size !== undefined && `${name}-${String(size)}`.length > LONGEST_NAME) {
+      mistakes.push(`${path}.name: ${show(`${name}-${String(size)}`)} is longer than ${String(LONGEST_NAME)}`);
+    }
+    if (size !== undefined && size > 1 && sshPort !== undefined) {
+      mistakes.push(`${path}.sshPort: is one port for ${String(size)} workers; set it in overrides`);
+    }
+    const names =
+      size === undefined ? [name] : Array.from({ length: size }, (_, n) => `${name}-${String(n + 1)}`);
+    for (const worker of names) {
+      const owner = owners.get(worker);
+      if (owner !== undefined) {
+        mistakes.push(`${path}.name: ${show(worker)} is already the name of a worker in ${owner}`);
+      }
+      owners.set(worker, owner ?? path);
+      if (worker === CONTROLLER) {
+        mistakes.push(`${path}.name: ${show(CONTROLLER)} is the controller's own name`);
+      }
+      const own = record(record(overrides)[worker]);
+      const port = own.sshPort ?? (size === undefined ? sshPort : undefined);
+      const host = own.host ?? options.host ?? record(cluster.defaults).host ?? controllerHost;
+      if (typeof port === "number" && typeof host === "string") {
+        const other = ports.get(`${host} ${String(port)}`);
+        if (other !== undefined) {
+          mistakes.push(
+            `${path}: sshPort ${String(port)} of ${worker} is already that of ${other} on host ${host}`,
+          );
+        }
+        ports.set(`${host} ${String(port)}`, worker);
+      }
+    }
+    for (const [worker, own] of Object.entries(record(overrides))) {
+      if (size === undefined) {
+        mistakes.push(`${path}.overrides: is for a group; set the keys beside name, or set count`);
+        break;
+      }
+      known(`${path}.overrides.${worker}`, worker, "worker", names.slice(0, 20));
+      checkOptions(`${path}.overrides.${worker}`, own);
+    }
+  });
+  return mistakes;
+}
