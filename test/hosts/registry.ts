@@ -9,13 +9,16 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { networkInterfaces, tmpdir } from "node:os";
+import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { environment, run, script } from "./run";
 
 // One folder per run, named after the run's number: `owner` tells whose it is, `folder` where its
 // files are. remove.sh reads the same.
 const REGISTRY = "/run/ipyparallel-hosts";
+
+/** The folder with each run's files. They are large; in /tmp they might be held in memory. */
+export const FILES = process.env.TMPDIR ?? "/var/tmp";
 
 /** The owner of a run that stays until it is taken down by hand. */
 export const KEPT = "kept";
@@ -30,15 +33,23 @@ export interface Run {
   folder: string;
 }
 
-/** This process, told apart from a later one of the same number by when it started. */
-export function thisProcess(): string {
+// What this process made and has not removed yet goes when it exits.
+const mine = new Set<Run>();
+process.once("exit", () => mine.forEach(removeNow));
+
+// This process, told apart from a later one of the same number by when it started.
+function thisProcess(): string {
   return `${process.pid} ${startOf(process.pid)}`;
 }
 
-/** Takes a number that no other run has and makes a folder for the run's files. */
-export function claim(owner: string): Run {
+/**
+ * Takes a number that no other run has and makes a folder for the run's files. The run is this
+ * process's, and removed when it exits.
+ */
+export function claim(): Run {
   mkdirSync(REGISTRY, { recursive: true });
   const fresh = mkdtempSync(join(REGISTRY, ".new-"));
+  const owner = thisProcess();
   writeFileSync(join(fresh, "owner"), owner);
   for (let number = 1; number < 255; number++) {
     if (isForeign(number)) continue;
@@ -48,14 +59,23 @@ export function claim(owner: string): Run {
     } catch {
       continue;
     }
-    const folder = mkdtempSync(join(tmpdir(), `iph${number}-`));
+    const folder = mkdtempSync(join(FILES, `iph${number}-`));
     writeFileSync(join(REGISTRY, String(number), "folder"), folder);
-    return { number, owner, folder };
+    const run = { number, owner, folder };
+    mine.add(run);
+    return run;
   }
   rmSync(fresh, { recursive: true });
   throw new Error(
     "no network is free for test hosts: all of 10.77.1.0/24 to 10.77.254.0/24 are in use",
   );
+}
+
+/** Lets a run outlive this process. */
+export function keep(run: Run): void {
+  run.owner = KEPT;
+  writeFileSync(join(REGISTRY, String(run.number), "owner"), KEPT);
+  mine.delete(run);
 }
 
 /** All runs on this machine. */
@@ -79,12 +99,12 @@ export function isWanted(run: Run): boolean {
 }
 
 /** Removes all that a run made; nothing if that was done before. */
-export async function remove(run_: Run): Promise<void> {
-  await run(script("remove.sh"), [String(run_.number), run_.owner]);
+export async function remove(removed: Run): Promise<void> {
+  await run(script("remove.sh"), [String(removed.number), removed.owner]);
+  mine.delete(removed);
 }
 
-/** As {@link remove}, for a process that is about to exit. */
-export function removeNow(run: Run): void {
+function removeNow(run: Run): void {
   const args = [String(run.number), run.owner];
   spawnSync(script("remove.sh"), args, { env: environment(), stdio: "inherit" });
 }
@@ -104,10 +124,12 @@ function isForeign(number: number): boolean {
   );
 }
 
-// When a process started, in ticks since the machine did; empty if there is no such process.
+// When a process started, in ticks since the machine did; empty if there is no such process, or it
+// has ended and its parent just has not taken note.
 function startOf(pid: number): string {
   const stat = read(`/proc/${pid}/stat`);
-  return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19] ?? "";
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields[0] === "Z" ? "" : (fields[19] ?? "");
 }
 
 function read(path: string): string {

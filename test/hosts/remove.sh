@@ -26,10 +26,5 @@ host_ids() {
 for id in $(host_ids); do "$here/host.sh" off "$id" 9>&-; done
 "$here/network.sh" down "$run"
 
-if [ -n "$folder" ]; then
-  for socket in "$folder"/client/control/*; do
-    [ ! -S "$socket" ] || ssh -F none -o ControlPath="$socket" -O exit host 2>/dev/null || true
-  done
-  rm -rf --one-file-system "$folder"
-fi
+[ -z "$folder" ] || rm -rf --one-file-system "$folder"
 rm -rf "${registry:?}/$run"

@@ -15,6 +15,7 @@ const PACKAGES: Record<string, string> = {
   setsid: "util-linux",
   unshare: "util-linux",
   "mkfs.ext4": "e2fsprogs",
+  ps: "procps",
   useradd: "passwd",
   sshd: "openssh-server",
   ssh: "openssh-client",

@@ -29,18 +29,20 @@ export class SshClient {
    * asked, ports, and the bastion where a host has one. Hosts also go by their names.
    */
   readonly config: string;
+  /** A folder with an `ssh` that reads {@link config}, to put first on a PATH. */
+  readonly commands: string;
 
-  private constructor(private readonly folder: string) {
+  private constructor(folder: string) {
     this.identityFile = join(folder, "id_ed25519");
     this.publicKey = readFileSync(`${this.identityFile}.pub`, "utf8").trim();
     this.knownHosts = join(folder, "known_hosts");
     this.config = join(folder, "config");
+    this.commands = join(folder, "commands");
   }
 
   /** Makes a client in a folder, which is made, too. */
   static async create(folder: string): Promise<SshClient> {
-    mkdirSync(join(folder, "control"), { recursive: true });
-    mkdirSync(join(folder, "path"));
+    mkdirSync(join(folder, "commands"), { recursive: true });
     await makeKey(join(folder, "id_ed25519"), "test-hosts-client");
     return new SshClient(folder);
   }
@@ -60,29 +62,20 @@ export class SshClient {
     return ["-F", this.config];
   }
 
-  /** As {@link sshOpts}, with one connection per host that all sessions share. */
-  get sharedSshOpts(): string[] {
-    return [
-      ...this.sshOpts,
-      ...["-o", "ControlMaster=auto", "-o", "ControlPersist=60"],
-      ...["-o", `ControlPath=${join(this.folder, "control", "%C")}`],
-    ];
-  }
-
   /**
    * Environment for programs that run `ssh` without a way to give it options, such as
-   * `docker -H ssh://…`: its PATH begins with an `ssh` that reads {@link config}.
+   * `docker -H ssh://…`: its PATH begins with {@link commands}.
    */
   get env(): NodeJS.ProcessEnv {
     const env = environment();
-    return { ...env, PATH: `${join(this.folder, "path")}:${env.PATH}` };
+    return { ...env, PATH: `${this.commands}:${env.PATH}` };
   }
 
   /** Writes down what hosts there are. */
   write(destinations: Destination[]): void {
     writeFileSync(this.knownHosts, destinations.map(knownHostsLine).join(""));
     writeFileSync(this.config, destinations.map(configBlock).join("") + this.commonBlock());
-    const ssh = join(this.folder, "path", "ssh");
+    const ssh = join(this.commands, "ssh");
     writeFileSync(ssh, `#!/bin/sh\nexec /usr/bin/ssh -F '${this.config}' "$@"\n`);
     chmodSync(ssh, 0o755);
   }

@@ -210,6 +210,22 @@ export class TestHost {
     };
   }
 
+  /**
+   * Numbers, on this machine, of all processes of the host, those in its containers included; the
+   * first process comes first.
+   */
+  async processes(): Promise<string[]> {
+    const pairs = lines(await run("ps", ["-e", "-o", "pid=,ppid="]));
+    const found = [this.pid()];
+    for (const parent of found) {
+      for (const pair of pairs) {
+        const [pid, ppid] = pair.trim().split(/\s+/);
+        if (ppid === parent) found.push(pid);
+      }
+    }
+    return found;
+  }
+
   private urlAs(user: string, address = this.address): string {
     return `ssh://${user}@${address}${this.sshPort === 22 ? "" : `:${this.sshPort}`}`;
   }

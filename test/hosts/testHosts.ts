@@ -1,6 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { claim, KEPT, remove, removeNow, runs, sweep, thisProcess, type Run } from "./registry";
+import { claim, keep, KEPT, remove, runs, sweep, type Run } from "./registry";
 import { missingRequirements } from "./requirements";
 import { run, script } from "./run";
 import { makeKey, SshClient } from "./sshClient";
@@ -62,19 +62,22 @@ export class TestHosts {
       throw new Error(`test hosts can't be made here; missing:\n  ${missing.join("\n  ")}`);
     }
     await sweep();
-    const run = claim(options.keep ? KEPT : thisProcess());
-    const onExit = () => removeNow(run);
-    if (!options.keep) process.once("exit", onExit);
+    const run = claim();
     try {
       const hosts = await TestHosts.make(run, specs);
       await Promise.all(hosts.hosts.map((host) => host.powerOn()));
       for (const image of options.images ?? []) await hosts.loadImage(image);
+      if (options.keep) keep(run);
       return hosts;
     } catch (error) {
       await remove(run);
-      process.off("exit", onExit);
       throw error;
     }
+  }
+
+  /** Removes what is left of hosts whose process was killed. */
+  static async sweep(): Promise<void> {
+    await sweep();
   }
 
   /** All hosts that stand on this machine now, those of other processes, too. */
