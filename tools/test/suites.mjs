@@ -1,35 +1,31 @@
 // The test suites, in the order in which they run: quick ones first.
 import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { root, testVenv, venv } from "../setup/context.mjs";
+import { extname, join } from "node:path";
+import { root, testVenv } from "../setup/context.mjs";
 
 const node = (name) => join("node_modules", ".bin", name);
 const tool = (name) => join(testVenv, "bin", name);
 
-/** The project's files with one of these endings, without what is fetched or made. */
-export function filesEndingIn(...endings) {
+/** The project's files, without what is fetched or made. */
+function projectFiles(folder = "") {
   const skipped = new Set([".git", ".local", "node_modules"]);
-  const inFolder = (folder) =>
-    readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) return skipped.has(entry.name) ? [] : inFolder(path);
-      return endings.some((ending) => path.endsWith(ending)) ? [path] : [];
-    });
-  return inFolder("");
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return skipped.has(entry.name) ? [] : projectFiles(path);
+    return entry.isFile() ? [path] : [];
+  });
 }
+
+export const filesEndingIn = (...endings) =>
+  projectFiles().filter((path) => endings.some((ending) => path.endsWith(ending)));
 
 /** Shell scripts: by their name, or by their first line where they have no ending. */
 function shellScripts() {
-  const isShell = (path) =>
-    /^#!.*\b(ba)?sh\b/.test(readFileSync(join(root, path), "utf8").slice(0, 80));
-  const withoutEnding = [".ci", "docker", "tools"]
-    .filter((folder) => existsSync(join(root, folder)))
-    .flatMap((folder) =>
-      readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-        .filter((entry) => entry.isFile() && !entry.name.includes("."))
-        .map((entry) => join(entry.parentPath ?? entry.path, entry.name).slice(root.length + 1)),
-    );
-  return [...filesEndingIn(".sh"), ...withoutEnding.filter(isShell)];
+  const firstLine = (path) => readFileSync(join(root, path), "utf8").split("\n", 1)[0];
+  return projectFiles().filter(
+    (path) =>
+      extname(path) === ".sh" || (!extname(path) && /^#!.*\b(ba)?sh\b/.test(firstLine(path))),
+  );
 }
 
 /** Our Go modules: the plugins. The other folders of tools/engine only name what to build. */
@@ -64,7 +60,7 @@ export const suites = () => [
     ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
     cwd: folder,
   })),
-  mocha("unit", "unit", "test/unit/**/*.{ts,mjs}"),
+  mocha("unit", "unit", "test/unit/*.test.{ts,mjs}"),
   {
     name: "image unit",
     group: "unit",
@@ -80,11 +76,9 @@ export const suites = () => [
     args: ["test", "-json", "./..."],
     cwd: folder,
   })),
-  mocha("real", "real", "test/real/*.ts"),
+  mocha("hosts", "real", "test/hosts/*.test.ts"),
+  mocha("real", "real", "test/real/*.test.ts"),
 ];
 
 /** What each group needs of the set-up. */
 export const purposeOf = { quick: "checks", unit: "checks", go: "test", real: "test" };
-
-/** The Python of the user's environment, for tests that act as a user does. */
-export const userPython = join(venv, "bin", "python");
