@@ -26,6 +26,8 @@ has_ipv6() {
 
 case $verb in
   up)
+    # Removed while this waited for its turn?
+    [ -d "/run/ipyparallel-hosts/$run" ] || exit 1
     uplink=$(ip -4 route show default | sed -n 's/.* dev \([^ ]*\).*/\1/p' | head -n 1)
     ip link add "$bridge" mtu "$(cat "/sys/class/net/${uplink:-lo}/mtu")" type bridge
     ip address add "10.77.$run.1/24" dev "$bridge"

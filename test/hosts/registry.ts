@@ -11,11 +11,9 @@ import {
 } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
-import { environment, run, script } from "./run";
+import { environment, REGISTRY, run, script } from "./run";
 
-// One folder per run, named after the run's number: `owner` tells whose it is, `folder` where its
-// files are. remove.sh reads the same.
-const REGISTRY = "/run/ipyparallel-hosts";
+// In a run's folder there, `owner` tells whose it is, `folder` where its files are.
 
 /** The folder with each run's files. They are large; in /tmp they might be held in memory. */
 export const FILES = process.env.TMPDIR ?? "/var/tmp";

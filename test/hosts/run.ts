@@ -2,6 +2,11 @@ import { spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 
+/** One folder per run, named after the run's number. The scripts know it, too. */
+export const REGISTRY = "/run/ipyparallel-hosts";
+
+const LOCK = join(REGISTRY, "lock");
+
 /** What {@link run} may be told besides the command. */
 export interface RunOptions {
   /** Text for the command's standard input. Defaults to none. */
@@ -50,6 +55,14 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
 /** The path of one of the scripts beside this file. */
 export function script(name: string): string {
   return join(__dirname, name);
+}
+
+/**
+ * Runs a script that makes part of a run. A removal waits for it, even if this process is killed
+ * meanwhile, so that nothing comes into being behind its back.
+ */
+export function runMaking(name: string, args: string[]): Promise<string> {
+  return run("flock", ["--shared", "--close", LOCK, script(name), ...args]);
 }
 
 /** Tries every 50 ms until `attempt` no longer throws, for at most `seconds`. */

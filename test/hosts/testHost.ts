@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
-import { eventually, run, script } from "./run";
+import { eventually, run, runMaking, script } from "./run";
 import type { SshClient } from "./sshClient";
 
 /** What a host is; settled when it is made. */
@@ -86,7 +86,7 @@ export class TestHost {
 
   /** Turns the host on and waits until its sshd and dockerd answer. */
   async powerOn(): Promise<void> {
-    await run(script("host.sh"), ["on", this.settings.folder]).catch((error: Error) => {
+    await runMaking("host.sh", ["on", this.settings.folder]).catch((error: Error) => {
       throw new Error(`${this.name} does not start: ${error.message}\n${this.log()}`);
     });
     if (this.settings.docker) await this.startDockerd();

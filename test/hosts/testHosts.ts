@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { claim, keep, KEPT, remove, runs, sweep, type Run } from "./registry";
 import { missingRequirements } from "./requirements";
-import { run, script } from "./run";
+import { runMaking } from "./run";
 import { makeKey, SshClient } from "./sshClient";
 import { type HostSettings, saveImage, TestHost } from "./testHost";
 
@@ -184,7 +184,7 @@ export class TestHosts {
     const jump = (name?: string) => all.find((settings) => settings.name === name)?.address;
     client.write(all.map((settings) => ({ ...settings, jump: jump(settings.behind) })));
     writeFileSync(join(claimed.folder, "hosts.json"), JSON.stringify(all));
-    await run(script("network.sh"), ["up", String(claimed.number)]);
+    await runMaking("network.sh", ["up", String(claimed.number)]);
     return TestHosts.open(claimed);
   }
 
