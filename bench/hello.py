@@ -12,7 +12,7 @@ import ipyparallel as ipp
 
 
 def main() -> None:
-    profile, engines, timeout = sys.argv[1], int(sys.argv[2]), float((sys.argv + ["120"])[3])
+    profile, engines, timeout = sys.argv[1], int(sys.argv[2]), float([*sys.argv, "120"][3])
     with ipp.Client(profile=profile, timeout=timeout) as client:
         client.wait_for_engines(engines, timeout=timeout, interactive=False)
         print(f"registered {time.time():.3f}")

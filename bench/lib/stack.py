@@ -127,8 +127,8 @@ class Stack:
     def preview(self) -> Operation:
         return self._operation("preview")
 
-    def destroy(self) -> Operation:
-        return self._operation("destroy", "--yes", "--skip-preview")
+    def destroy(self, *args: str) -> Operation:
+        return self._operation("destroy", "--yes", "--skip-preview", *args)
 
     def resources(self) -> list[dict]:
         """The resources in the state."""

@@ -45,7 +45,7 @@ def measure(context: Context) -> None:
                 stack.up()
                 hello(stack, context.python, engines)
                 seconds["docker rm"].append(docker_rm(stack.name))
-                stack.destroy()
+                stack.destroy("--refresh")
             if context.wants("up-ssh-launcher"):
                 note("ssh launcher", peers.ssh_launcher(WORKERS, ENGINES))
             if context.wants("up-dask"):

@@ -77,7 +77,7 @@ def measure(context: Context) -> None:
         context.add(Figure(name, what, bound, "", ratios(seconds[ours], peers), parts=parts))
 
     compare(
-        "one-more-worker", "one more worker / (no-change up + 1.2 x docker run to engine by hand)", 1,
+        "one-more-worker", "one more worker / (no-change up + 1.2 x a worker by hand)", 1,
         "one more worker", (1, "no-change up"), (1.2, "worker by hand"),
     )  # fmt: skip
     compare(

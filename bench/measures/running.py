@@ -73,7 +73,8 @@ def memory(context: Context, stack: Stack) -> None:
     ).replace("0.0.0.0", "controller")  # fmt: skip
     ours, bare = [], []
     engine = ["docker", "exec", "-d", "-u", "ipp", "-w", "/home/ipp",
-              "-e", f"IPP_CONNECTION_INFO={connection}", name, "/opt/venv/bin/ipengine"]  # fmt: skip
+              "-e", f"IPP_CONNECTION_INFO={connection}",
+              name, "/opt/venv/bin/ipengine"]  # fmt: skip
     for _ in context.repeat("memory"):
         try:
             run(["docker", "run", "-d", "--name", name, "--network", f"ipp-{stack.name}",
