@@ -2,6 +2,7 @@ package local
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -29,12 +30,9 @@ func run(ctx context.Context, command string, in BaseInputs, previous BaseOutput
 	args = append(args, command)
 
 	cmd := exec.Command(args[0], args[1:]...)
-	dir, err := os.Getwd()
+	dir, err := workingDir(in)
 	if err != nil {
 		return BaseOutputs{}, err
-	}
-	if in.Dir != nil {
-		dir = *in.Dir
 	}
 	cmd.Dir = dir
 	cmd.Env = environment(in, previous)
@@ -94,6 +92,21 @@ func run(ctx context.Context, command string, in BaseInputs, previous BaseOutput
 		}
 	}
 	return result, nil
+}
+
+// workingDir is the folder to run a command in.
+func workingDir(in BaseInputs) (string, error) {
+	if in.Dir == nil {
+		return os.Getwd()
+	}
+	info, err := os.Stat(*in.Dir)
+	if err == nil && !info.IsDir() {
+		err = fmt.Errorf("%s is not a folder", *in.Dir)
+	}
+	if err != nil {
+		return "", fmt.Errorf("dir: %w", err)
+	}
+	return *in.Dir, nil
 }
 
 // environment is the environment of a command.
