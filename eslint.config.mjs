@@ -32,6 +32,13 @@ export default tseslint.config(
     languageOptions: {
       parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
     },
+    rules: {
+      // `_` stands for what a pattern has to name and the code does not need.
+      "@typescript-eslint/no-unused-vars": [
+        "error",
+        { argsIgnorePattern: "^_", varsIgnorePattern: "^_", destructuredArrayIgnorePattern: "^_" },
+      ],
+    },
   },
   { files: ["**/*.mjs"], languageOptions: { globals: node } },
   { files: ["test/**/*.mjs"], languageOptions: { globals: mocha } },

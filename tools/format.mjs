@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Formats every file of the project in place: TypeScript, JavaScript, JSON, YAML, Python and Go.
+// Formats the project's files in place, and mends what the linters can mend by themselves.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { setUp } from "./setup.mjs";
@@ -9,6 +9,7 @@ import { filesEndingIn } from "./test/suites.mjs";
 await setUp("checks");
 const ruff = join(testVenv, "bin", "ruff");
 const commands = [
+  [join(root, "node_modules", ".bin", "eslint"), "--fix", "."],
   [join(root, "node_modules", ".bin", "prettier"), "--write", "--log-level", "warn", "."],
   [ruff, "check", "--fix", "."],
   [ruff, "format", "."],

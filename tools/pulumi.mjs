@@ -32,6 +32,7 @@ const ownBackend = isOwnBackend();
 if (command === undefined) {
   fail("a command is missing, such as up, preview, refresh or destroy");
 } else if (command === "env") {
+  await setUp("cluster");
   printEnvironment();
 } else {
   process.exitCode = await main();
