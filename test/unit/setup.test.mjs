@@ -363,7 +363,7 @@ describe("runSteps", () => {
     assert.match(text, /✘ a +failed after .*: no luck/);
     assert.match(text, /\| details/);
     assert.match(text, /What to do: Try harder\./);
-    assert.match(text, /set-up is not complete: a, b failed/);
+    assert.match(text, /set-up is not complete, without: a, b;/);
     assert.equal(existsSync(join(folder, "b")), false);
     assert.equal(existsSync(join(folder, "c")), true);
   });

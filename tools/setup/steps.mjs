@@ -14,13 +14,16 @@ import { SetupError, withLock } from "./shell.mjs";
  * @property {(log: Log) => Promise<void>} run  does it; throws a SetupError when it can't
  */
 
+/** Marks the lines of a log that people have seen. */
+const SAID = "--- ";
+
 /** A step's log: a file for the output of its commands, and `say` for what people see. */
 class Log {
   constructor(step, display) {
     this.file = join(local, "log", `setup-${step.name}.log`);
     this.fd = openSync(this.file, "w");
     this.say = (text) => {
-      this.write(`--- ${text}\n`);
+      this.write(`${SAID}${text}\n`);
       display.doing(step, text);
     };
   }
@@ -33,9 +36,10 @@ class Log {
     closeSync(this.fd);
   }
 
-  /** The last lines, for a message about a failure. */
+  /** The last lines that commands printed, for a message about a failure. */
   tail(lines = 15) {
-    return readFileSync(this.file, "utf8").trimEnd().split("\n").slice(-lines);
+    const all = readFileSync(this.file, "utf8").split("\n");
+    return all.filter((line) => line.trim() && !line.startsWith(SAID)).slice(-lines);
   }
 }
 
@@ -60,7 +64,7 @@ class Display {
   failed(step, error, log) {
     this.#line("  ✘", step, `failed after ${this.#took(step)}: ${error.message}`);
     this.#running.delete(step);
-    const tail = log.tail().filter(Boolean);
+    const tail = log.tail();
     if (tail.length > 0) {
       console.error(`    the last lines of ${relative(root, log.file)}:`);
       for (const line of tail) console.error(`    | ${line}`);
@@ -107,10 +111,10 @@ export async function runSteps(steps) {
       join(cache, "setup.lock"),
       () => console.error("  … waiting for another set-up of yours to end"),
       async () => {
-        const failed = await runInOrder(steps, display);
-        if (failed.length > 0) {
+        const undone = await runInOrder(steps, display);
+        if (undone.length > 0) {
           throw new SetupError(
-            `set-up is not complete: ${failed.join(", ")} failed; run it again when that is mended`,
+            `set-up is not complete, without: ${undone.join(", ")}; run it again when that is mended`,
           );
         }
       },
