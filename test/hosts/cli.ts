@@ -35,8 +35,9 @@ async function main([command, ...args]: string[]): Promise<void> {
   if (command === "list") return TestHosts.standing().forEach(show);
   if (command === "env") return showEnvironment(chosen(args[0]));
   const action = ACTIONS[command ?? ""];
-  if (!action || args.length === 0) throw new Error(USAGE);
-  await action(chosen(args[1]).host(args[0]));
+  const [host, number] = args;
+  if (!action || !host) throw new Error(USAGE);
+  await action(chosen(number).host(host));
 }
 
 async function up(args: string[]): Promise<void> {

@@ -22,6 +22,8 @@ export interface HostSettings {
   docker: boolean;
   /** Name of the bastion that is the only way in; none if the host is open to all. */
   behind?: string;
+  /** Size of its disk, as `truncate` takes it. */
+  diskSize: string;
   /** Folder of its files: disk, log, settings. */
   folder: string;
 }
@@ -190,15 +192,12 @@ export class TestHost {
 
   /** What there is on the host now. */
   async inventory(): Promise<Inventory> {
+    const docker = (...args: string[]) => (this.settings.docker ? this.docker(...args) : "");
     const [containers, networks, volumes, images, files] = await Promise.all([
-      ...(this.settings.docker
-        ? [
-            this.docker("ps", "--all", "--format", "{{.Names}}"),
-            this.docker("network", "ls", "--format", "{{.Name}}"),
-            this.docker("volume", "ls", "--format", "{{.Name}}"),
-            this.docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"),
-          ]
-        : ["", "", "", ""]),
+      docker("ps", "--all", "--format", "{{.Names}}"),
+      docker("network", "ls", "--format", "{{.Name}}"),
+      docker("volume", "ls", "--format", "{{.Name}}"),
+      docker("images", "--all", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"),
       this.exec("bash -s", { input: readFileSync(script("inventory.sh"), "utf8") }),
     ]);
     return {
@@ -220,7 +219,7 @@ export class TestHost {
     for (const parent of found) {
       for (const pair of pairs) {
         const [pid, ppid] = pair.trim().split(/\s+/);
-        if (ppid === parent) found.push(pid);
+        if (pid && ppid === parent) found.push(pid);
       }
     }
     return found;

@@ -151,6 +151,7 @@ export class TestHosts {
         hostKey: readFileSync(`${key}.pub`, "utf8").split(" ").slice(0, 2).join(" "),
         docker: spec.docker,
         behind: spec.behind,
+        diskSize: spec.diskSize,
         folder,
       });
     }
@@ -171,7 +172,7 @@ export class TestHosts {
         // The same after a reboot, so that neighbours need not learn it anew.
         MAC: `02:77:00:00:${hex(claimed.number)}:${hex(index + 1)}`,
         SSH_PORT: settings.sshPort,
-        DISK_SIZE: specs[index].diskSize,
+        DISK_SIZE: settings.diskSize,
         BASTION: bastion?.address ?? "",
         BASTION_IPV6: bastion?.address6 ?? "",
       };
