@@ -9,7 +9,8 @@ import (
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge/tokens"
 	shimv2 "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfshim/sdk-v2"
 	pulumi "github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
-	"github.com/terraform-providers/terraform-provider-docker/shim"
+
+	"ipyparallel-cluster/tools/engine/docker/operations"
 )
 
 const (
@@ -23,16 +24,10 @@ const (
 func Provider() tfbridge.ProviderInfo {
 	field := func(name string) *tfbridge.SchemaInfo { return &tfbridge.SchemaInfo{Name: name} }
 	info := tfbridge.ProviderInfo{
-		P:       shimv2.NewProvider(shim.NewProvider(Version, showProgress)),
+		P:       shimv2.NewProvider(operations.NewProvider(Version, showProgress)),
 		Name:    Name,
 		Version: Version,
 		Config: map[string]*tfbridge.SchemaInfo{
-			"host": {
-				Default: &tfbridge.DefaultInfo{
-					EnvVars: []string{"DOCKER_HOST"},
-					Value:   "unix:///var/run/docker.sock",
-				},
-			},
 			"registry_auth": {Name: "registryAuth", MaxItemsOne: tfbridge.False()},
 		},
 		Resources: map[string]*tfbridge.ResourceInfo{

@@ -25,8 +25,8 @@ const npmPackage = "../../../../node_modules/@pulumi/docker"
 // compared are the resources whose inputs are compared with the official package.
 var compared = []string{"Container", "Network", "RemoteImage", "Volume", "Provider"}
 
-// TestInputsAreTheOfficialOnes compares the schema with testdata/inputs.txt, a list of the inputs
-// that the project uses or may use, as `Interface.input type`. An input that must be given has a !.
+// TestInputsAreTheOfficialOnes compares the schema with testdata/inputs.txt, the inputs that the
+// official package has too, as `Interface.input type`. One that must be given has a !.
 func TestInputsAreTheOfficialOnes(t *testing.T) {
 	ours := schemaInputs(t)
 	file, err := os.Open("testdata/inputs.txt")
@@ -48,21 +48,20 @@ func TestInputsAreTheOfficialOnes(t *testing.T) {
 	}
 }
 
-// TestInputsAreInThePackage compares the schema with the types of the installed package: the
-// differences must be those in testdata/differences.txt.
+// TestInputsAreInThePackage compares the schema with the types of the installed package: what both
+// have must be in testdata/inputs.txt, and the differences in testdata/differences.txt.
 func TestInputsAreInThePackage(t *testing.T) {
 	official := packageInputs(t)
 	ours := schemaInputs(t)
-	known, err := os.ReadFile("testdata/differences.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var differences []string
+	var shared, differences []string
 	for input, kind := range ours {
-		if officialKind, ok := official[input]; !ok {
+		switch officialKind, ok := official[input]; {
+		case !ok:
 			differences = append(differences, "only here: "+input)
-		} else if kind != officialKind {
+		case kind != officialKind:
 			differences = append(differences, fmt.Sprintf("%s: %s here, %s there", input, kind, officialKind))
+		default:
+			shared = append(shared, input+" "+kind)
 		}
 	}
 	for input := range official {
@@ -70,14 +69,23 @@ func TestInputsAreInThePackage(t *testing.T) {
 			differences = append(differences, "only there: "+input)
 		}
 	}
-	slices.Sort(differences)
-	got := strings.Join(differences, "\n") + "\n"
-	if *update {
-		if err := os.WriteFile("testdata/differences.txt", []byte(got), 0o644); err != nil {
+	for name, lines := range map[string][]string{"inputs": shared, "differences": differences} {
+		name = filepath.Join("testdata", name+".txt")
+		slices.Sort(lines)
+		got := strings.Join(lines, "\n") + "\n"
+		if *update {
+			if err := os.WriteFile(name, []byte(got), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		known, err := os.ReadFile(name)
+		if err != nil {
 			t.Fatal(err)
 		}
-	} else if got != string(known) {
-		t.Errorf("the differences are not those of testdata/differences.txt:\n%s", got)
+		if got != string(known) {
+			t.Errorf("%s should be\n%s", name, got)
+		}
 	}
 }
 

@@ -1,39 +1,24 @@
-// Package shim opens the Terraform provider for Docker to the bridge: the provider's own package is
-// internal to its module path, which this module's path lies under. It also replaces the few of the
-// provider's operations that tell too little or wait too long.
+// Package shim opens the Terraform provider for Docker: the provider's own package is internal to
+// its module path, which this module's path lies under.
 package shim
 
 import (
-	"context"
-
 	"github.com/docker/docker/client"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/terraform-providers/terraform-provider-docker/internal/provider"
 )
 
-// NewProvider returns the Terraform provider, with version in its user agent. progress is called
-// with each line that a build of an image has to tell while it goes on.
-func NewProvider(version string, progress func(ctx context.Context, line string)) *schema.Provider {
-	docker := provider.New(version)()
-
-	image := docker.ResourcesMap["docker_image"]
-	image.CreateContext = imageBuilder{
-		progress: progress,
-		create:   image.CreateContext,
-		read:     image.ReadContext,
-	}.createImage
-	addBuildInputs(image)
-
-	network := docker.ResourcesMap["docker_network"]
-	network.CreateContext = createNetwork
-	network.ReadContext = readNetwork
-	network.DeleteContext = deleteNetwork
-
-	docker.ResourcesMap["docker_volume"].DeleteContext = deleteVolume
-	return docker
+// NewProvider returns the Terraform provider, with version in its user agent.
+func NewProvider(version string) *schema.Provider {
+	return provider.New(version)()
 }
 
-// clientOf returns the Docker client in the provider's configuration.
-func clientOf(meta any) *client.Client {
+// Client returns the Docker client of a configured provider, whose operations get it in meta.
+func Client(meta any) *client.Client {
 	return meta.(*provider.ProviderConfig).DockerClient
+}
+
+// Meta is what the operations of a provider with the given client get, without credentials.
+func Meta(docker *client.Client) any {
+	return &provider.ProviderConfig{DockerClient: docker}
 }

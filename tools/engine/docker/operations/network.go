@@ -1,4 +1,4 @@
-package shim
+package operations
 
 import (
 	"context"
@@ -11,6 +11,7 @@ import (
 	"github.com/docker/docker/errdefs"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
+	"github.com/terraform-providers/terraform-provider-docker/shim"
 )
 
 const (
@@ -51,7 +52,7 @@ func createNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.D
 	}
 
 	name := d.Get("name").(string)
-	created, err := clientOf(meta).NetworkCreate(ctx, name, options)
+	created, err := shim.Client(meta).NetworkCreate(ctx, name, options)
 	if err != nil {
 		return diag.Errorf("Unable to create network %s: %s", name, err)
 	}
@@ -61,7 +62,7 @@ func createNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.D
 
 // readNetwork reads a network; one that is gone leaves the state.
 func readNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
-	found, err := clientOf(meta).NetworkInspect(ctx, d.Id(), types.NetworkInspectOptions{})
+	found, err := shim.Client(meta).NetworkInspect(ctx, d.Id(), types.NetworkInspectOptions{})
 	if client.IsErrNotFound(err) {
 		d.SetId("")
 		return nil
@@ -104,7 +105,7 @@ func readNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.Dia
 // 2 s first.
 func deleteNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 	err := whenReleased(ctx, "has active endpoints", func() error {
-		return clientOf(meta).NetworkRemove(ctx, d.Id())
+		return shim.Client(meta).NetworkRemove(ctx, d.Id())
 	})
 	if err != nil {
 		return diag.Errorf("Unable to delete network %s: %s", d.Get("name"), err)
@@ -117,7 +118,7 @@ func deleteNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.D
 // first.
 func deleteVolume(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
 	err := whenReleased(ctx, "volume is in use", func() error {
-		return clientOf(meta).VolumeRemove(ctx, d.Id(), true)
+		return shim.Client(meta).VolumeRemove(ctx, d.Id(), true)
 	})
 	if err != nil {
 		return diag.Errorf("Unable to delete volume %s: %s", d.Id(), err)

@@ -1,4 +1,4 @@
-package shim
+package operations
 
 import (
 	"context"
@@ -22,6 +22,7 @@ import (
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/mitchellh/go-homedir"
 	"github.com/moby/buildkit/session"
+	"github.com/terraform-providers/terraform-provider-docker/shim"
 )
 
 // buildKitVersion is the first version of Docker's API that builds with BuildKit.
@@ -51,7 +52,7 @@ func (b imageBuilder) createImage(ctx context.Context, d *schema.ResourceData, m
 	if len(builds) == 0 {
 		return b.create(ctx, d, meta)
 	}
-	name, docker := d.Get("name").(string), clientOf(meta)
+	name, docker := d.Get("name").(string), shim.Client(meta)
 	log := &buildLog{progress: func(line string) { b.progress(ctx, line) }}
 	if err := buildImage(ctx, docker, name, builds[0].(map[string]any), log); err != nil {
 		return diag.Errorf("Unable to build image %s: %s", name, log.explain(err))
