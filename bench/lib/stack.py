@@ -122,7 +122,7 @@ class Stack:
         (self.folder / "stacks" / f"Pulumi.{self.name}.yaml").write_text(text)
 
     def up(self, *args: str) -> Operation:
-        return self._operation("up", "--yes", "--skip-preview", *args)
+        return self._operation("up", "--yes", "--skip-preview", "--suppress-outputs", *args)
 
     def preview(self) -> Operation:
         return self._operation("preview")
