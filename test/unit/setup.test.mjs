@@ -72,18 +72,20 @@ describe("configurationCopy", () => {
 });
 
 describe("engineTable", () => {
-  it("aligns the engines and counts them", () => {
+  it("sorts and aligns the engines, and counts them", () => {
     const engine = { host: "c1", python: "3.11.2", ipyparallel: "9.2.0" };
     const table = engineTable([
-      { ...engine, id: 0, ident: "w1-1-a", worker: "w1", slot: 1 },
-      { ...engine, id: 10, ident: "long-2-b", worker: "long", slot: 2 },
+      { ...engine, id: 0, ident: "w10-1-a", worker: "w10", slot: 1 },
+      { ...engine, id: 10, ident: "w2-2-b", worker: "w2", slot: 2 },
+      { ...engine, id: 1, ident: "w2-1-c", worker: "w2", slot: 1 },
     ]);
     assert.deepEqual(table.split("\n"), [
-      "worker  engine  id  ident     host  python  ipyparallel",
-      "w1      1       0   w1-1-a    c1    3.11.2  9.2.0",
-      "long    2       10  long-2-b  c1    3.11.2  9.2.0",
+      "worker  engine  id  ident    host  python  ipyparallel",
+      "w2      1       1   w2-1-c   c1    3.11.2  9.2.0",
+      "w2      2       10  w2-2-b   c1    3.11.2  9.2.0",
+      "w10     1       0   w10-1-a  c1    3.11.2  9.2.0",
       "",
-      "2 engines on 2 workers ready",
+      "3 engines on 2 workers ready",
     ]);
   });
 });

@@ -20,8 +20,11 @@ export function configurationCopy(text) {
   return /^\s+(?:-\s+)?secure:/m.test(text) ? text : text.replace(/^encryptionsalt:.*\n?/gm, "");
 }
 
-/** The engines as a table, and a line that counts them. */
-export function engineTable(engines) {
+/** The engines as a table, in the order of workers and slots, and a line that counts them. */
+export function engineTable(given) {
+  const engines = given.toSorted(
+    (a, b) => a.worker.localeCompare(b.worker, "en", { numeric: true }) || a.slot - b.slot,
+  );
   const columns = ["worker", "engine", "id", "ident", "host", "python", "ipyparallel"];
   const rows = engines.map((engine) =>
     columns.map((name) => String(engine[name === "engine" ? "slot" : name] ?? "")),
