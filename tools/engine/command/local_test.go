@@ -135,12 +135,15 @@ func TestLocalCommandPreviews(t *testing.T) {
 	}
 	expectNoFile(t, mark)
 	r.must("create", inputs)
-	if stdout := r.preview(inputs).Get("stdout"); !stdout.IsString() || stdout.AsString() != "one" {
-		t.Errorf("without a change stdout is %#v, not known", stdout)
-	}
-	inputs["create"] = "echo two"
-	if stdout := r.preview(inputs).Get("stdout"); !stdout.IsComputed() {
-		t.Errorf("before an update stdout is %#v, not unknown", stdout)
+	r.must("same", inputs)
+	for name, change := range map[string]values{
+		"changed": {"create": "echo two"},
+		"added":   {"create": inputs["create"], "update": "echo two"},
+		"removed": {},
+	} {
+		if stdout := r.preview(change).Get("stdout"); !stdout.IsComputed() {
+			t.Errorf("before an update with an input %s stdout is %#v, not unknown", name, stdout)
+		}
 	}
 	r.expect("stdout", "one")
 }

@@ -8,6 +8,7 @@ import (
 
 	p "github.com/pulumi/pulumi-go-provider"
 	"github.com/pulumi/pulumi-go-provider/infer"
+	"github.com/pulumi/pulumi/sdk/v3/go/property"
 
 	"ipyparallel-cluster/tools/engine/command/local"
 	"ipyparallel-cluster/tools/engine/command/remote"
@@ -31,7 +32,28 @@ func Provider() p.Provider {
 		Functions: []infer.InferredFunction{infer.Function(&local.Run{})},
 	})
 	provider.Diff = replaceOnTriggers(provider.Diff)
+	provider.Update = hideOldOutput(provider.Update)
 	return provider
+}
+
+// hideOldOutput makes the output of a command unknown in the preview of an update. By itself it is
+// so only where an input changes that was there before, not where one is added.
+func hideOldOutput(
+	update func(context.Context, p.UpdateRequest) (p.UpdateResponse, error),
+) func(context.Context, p.UpdateRequest) (p.UpdateResponse, error) {
+	return func(ctx context.Context, req p.UpdateRequest) (p.UpdateResponse, error) {
+		response, err := update(ctx, req)
+		if err != nil || !req.DryRun {
+			return response, err
+		}
+		for _, name := range []string{"stdout", "stderr", "assets", "archive"} {
+			if old, ok := response.Properties.GetOk(name); ok {
+				unknown := property.New(property.Computed).WithSecret(old.Secret())
+				response.Properties = response.Properties.Set(name, unknown)
+			}
+		}
+		return response, nil
+	}
 }
 
 // replaceOnTriggers makes a change within `triggers` a replacement: by itself diff does so only
