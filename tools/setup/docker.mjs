@@ -1,5 +1,5 @@
 // Docker Engine: one that answers is used as it is; else it is installed and started, as root.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
@@ -35,8 +35,12 @@ async function whyNoAnswer() {
     const answer = await askSocket("/_ping");
     return answer === 200 ? undefined : answer;
   }
-  const version = ask("docker", ["version", "--format", "{{.Server.Version}}"]);
-  return version === undefined ? "no answer" : undefined;
+  const { error, status, stderr } = spawnSync("docker", ["version"], {
+    encoding: "utf8",
+    timeout: 15_000,
+  });
+  if (status === 0) return undefined;
+  return error?.code ?? stderr.trim().split("\n").at(-1);
 }
 
 /** Whether Docker has an image of that name. */

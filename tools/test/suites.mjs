@@ -56,10 +56,6 @@ export const suites = () => [
   check("ruff format", tool("ruff"), ["format", "--check", "."]),
   check("shellcheck", tool("shellcheck"), ["--external-sources", ...shellScripts()]),
   check("gofmt", "bash", ["tools/test/gofmt.sh", ...filesEndingIn(".go")]),
-  ...goModules().map((folder) => ({
-    ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
-    cwd: folder,
-  })),
   mocha("unit", "unit", "test/unit/*.test.{ts,mjs}"),
   {
     name: "image unit",
@@ -68,6 +64,11 @@ export const suites = () => [
     command: tool("pytest"),
     args: ["test/image"],
   },
+  ...goModules().map((folder) => ({
+    ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
+    group: "vet",
+    cwd: folder,
+  })),
   ...goModules().map((folder) => ({
     name: `go ${folder.split("/").at(-1)}`,
     group: "go",
@@ -81,4 +82,10 @@ export const suites = () => [
 ];
 
 /** What each group needs of the set-up. */
-export const purposeOf = { quick: "checks", unit: "checks", go: "test", real: "test" };
+export const purposeOf = {
+  quick: "checks",
+  unit: "checks",
+  vet: "checks",
+  go: "test",
+  real: "test",
+};
