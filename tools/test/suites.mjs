@@ -42,6 +42,13 @@ const mocha = (name, group, ...args) => ({
   command: node("mocha"),
   args,
 });
+const pytest = (name, group, ...args) => ({
+  name,
+  group,
+  counts: "pytest",
+  command: tool("pytest"),
+  args,
+});
 
 /**
  * A suite is a command and the way its tests are counted: `status` is one test, passed when the
@@ -57,13 +64,7 @@ export const suites = () => [
   check("shellcheck", tool("shellcheck"), ["--external-sources", ...shellScripts()]),
   check("gofmt", "bash", ["tools/test/gofmt.sh", ...filesEndingIn(".go")]),
   mocha("unit", "unit", "test/unit/*.test.{ts,mjs}"),
-  {
-    name: "image unit",
-    group: "unit",
-    counts: "pytest",
-    command: tool("pytest"),
-    args: ["test/image"],
-  },
+  pytest("image unit", "unit", "-m", "not real", "test/image"),
   ...goModules().map((folder) => ({
     ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
     group: "vet",
@@ -77,6 +78,7 @@ export const suites = () => [
     args: ["test", "-json", "./..."],
     cwd: folder,
   })),
+  pytest("image", "real", "-m", "real", "test/image"),
   mocha("hosts", "real", "test/hosts/*.test.ts"),
   mocha("real", "real", "test/real/*.test.ts"),
 ];
