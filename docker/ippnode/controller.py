@@ -21,6 +21,7 @@ from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable
 from ippnode.jobs import Jobs, Process
 from ippnode.rpc import Failed, Progress, serve
+from ippnode.tasks import essential
 
 CONFIG = paths.PROFILE / "ipcontroller_config.py"
 ENGINE_JSON = paths.SECURITY / "ipcontroller-engine.json"
@@ -92,7 +93,7 @@ class ControllerAgent:
         )
         if CONFIG.exists() and CLIENT_JSON.exists():
             self.profile_written.set()
-        keep = asyncio.create_task(self._keep())
+        keep = essential(self._keep())
         await stop.wait()
         server.close()
         keep.cancel()
@@ -157,8 +158,8 @@ class ControllerAgent:
                 await self.hub.engines(CHECK_SECONDS)
                 if silent := await self.cluster.silent_schedulers():
                     return f"had to be ended: no task passed through {' and '.join(silent)}"
-            except HubUnreachable:
-                return f"had to be ended: its hub did not answer for {CHECK_SECONDS:.0f} seconds"
+            except HubUnreachable as error:
+                return f"had to be ended: {error}"
 
     async def _mark(self, state: str) -> None:
         self.state = state

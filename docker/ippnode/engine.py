@@ -58,6 +58,8 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         # The agent asks the hub itself; an engine whose controller is away keeps its state.
         config.IPEngine.max_heartbeat_misses = 0
         app = Engine.instance(config=config, log_level=logging.WARNING)
+        # A controller that was away is found again soon, also where its host was gone altogether.
+        app.context.CONNECT_TIMEOUT = 1000
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])
         if job["curve"]:

@@ -1,10 +1,12 @@
 """The controller: ipyparallel's own `IPController`, with what it lacks to survive its own death.
 
 - All its processes end when one of them does; the agent then starts it anew.
+- No task is lost without an answer: see `scheduler`.
 - Engines that are restored after a restart but have died meanwhile are unregistered.
 - An interrupted write of the list of engines does no harm.
 """
 
+import ctypes
 import logging
 import os
 import signal
@@ -16,22 +18,28 @@ from typing import Any
 import ipyparallel.controller.app as controller_app
 from ipyparallel.controller.app import IPController
 from ipyparallel.controller.hub import Hub
-from ipyparallel.controller.task_scheduler import TaskScheduler
+from jupyter_client.session import DELIM
 from tornado.ioloop import PeriodicCallback
 from traitlets.config import Config
 
-from ippnode import paths
+from ippnode import paths, scheduler
 from ippnode.files import read_json
 from ippnode.forkserver import die_with_parent, set_process_name
 
 CHILD_CHECK_MS = 250
-RESTORE_GRACE_BEATS = 10
-"""Heartbeats that a restored engine may take to be heard of, before it is held for dead."""
 RESTORE_GRACE_SECONDS = 8.0
+"""Time a restored engine may take to be heard of, before it is held for dead."""
 
 
 class RestoringHub(Hub):
-    """A hub that does not keep restored engines that are dead."""
+    """A hub that does not keep restored engines that are dead, nor results for itself."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.silent: set[bytes] = set()
+        """Restored engines that have not been heard of yet."""
+        self.scheduler: bytes | None = None
+        self.query_handlers["scheduler_request"] = self._meet_scheduler
 
     def _load_engine_state(self) -> None:
         state = read_json(Path(self.engine_state_file))
@@ -54,10 +62,23 @@ class RestoringHub(Hub):
             self.engine_state_file = target
 
     def handle_new_heart(self, heart: bytes) -> None:
-        if heart in getattr(self, "silent", ()):
+        if heart in self.silent:
             self.silent.discard(heart)
         else:
             super().handle_new_heart(heart)
+
+    def _meet_scheduler(self, idents: list[bytes], msg: dict[str, Any]) -> None:
+        if scheduler.is_restart:
+            self.scheduler = idents[0]
+
+    def save_queue_result(self, idents: list[bytes], msg: list[bytes]) -> None:
+        """Note a direct result. One of a task that was sent before a restart has reached nobody:
+        its client has another address now. The task scheduler finds it."""
+        id = self.session.unpack(msg[2]).get("msg_id")
+        if self.scheduler and id not in self.pending and id not in self.all_completed:
+            self.query.send_multipart([self.scheduler, DELIM, *msg])
+        else:
+            super().save_queue_result(idents, msg)
 
     def _unregister_silent(self) -> None:
         for heart in self.silent:
@@ -71,6 +92,7 @@ class Controller(IPController):
     """An IPController whose processes live and die together."""
 
     name = "ipcontroller"
+    mq_class = "ippnode.scheduler.SettlingProcessQueue"
 
     def start(self) -> None:
         self.check = PeriodicCallback(self._check_children, CHILD_CHECK_MS)
@@ -85,11 +107,24 @@ class Controller(IPController):
                 os.killpg(0, signal.SIGKILL)
 
 
+def _begin_process() -> None:
+    """What each of the controller's processes begins with.
+
+    libzmq leaves the C library's random numbers unseeded, so that clients would get the numbers by
+    which they are addressed in the same order after a restart, and so each other's replies.
+    """
+    die_with_parent()
+    ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4)))
+
+
 def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     """Run ipcontroller with the profile that the agent has written, until it is ended."""
     set_process_name("ipcontroller")
-    os.register_at_fork(after_in_child=die_with_parent)
+    os.register_at_fork(after_in_child=_begin_process)
     controller_app.Hub = RestoringHub
+    controller_app.TaskScheduler = scheduler.JournalingScheduler
+    state = read_json(paths.ENGINE_STATE) or {}
+    scheduler.is_restart = bool(state.get("engines"))
     config = Config()
     config.ProfileDir.location = str(paths.PROFILE)
     try:

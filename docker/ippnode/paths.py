@@ -22,6 +22,8 @@ SECURITY = PROFILE / "security"
 """The controller's connection files and its Curve keys."""
 ENGINE_STATE = PROFILE / "log" / "engines.json"
 """The controller's list of registered engines, read again when it restarts."""
+TASK_JOURNAL = PROFILE / "log" / "tasks.journal"
+"""The tasks that clients wait for, read again when the controller restarts."""
 
 
 def control_url(ident: str) -> str:

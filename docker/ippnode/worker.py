@@ -24,6 +24,7 @@ from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.jobs import Jobs, Process
 from ippnode.relay import ControlRelay
 from ippnode.rpc import Failed, Progress, serve
+from ippnode.tasks import essential
 
 REGISTRATION_SECONDS = 20.0
 """An engine that is not registered this long after its start is started again."""
@@ -87,7 +88,7 @@ class WorkerAgent:
         declared, connection = read_json(paths.DECLARED), read_json(paths.ENGINE_FILE)
         if declared and connection:
             await self._apply(declared, connection)
-        watch = asyncio.create_task(self._watch_hub())
+        watch = essential(self._watch_hub())
         await stop.wait()
         server.close()
         watch.cancel()
@@ -121,7 +122,7 @@ class WorkerAgent:
         for number in range(1, count + 1):
             if number not in self.slots:
                 slot = self.slots[number] = Slot(number)
-                slot.task = asyncio.create_task(self._keep(slot))
+                slot.task = essential(self._keep(slot))
 
     async def _keep(self, slot: Slot) -> None:
         """Keep one slot running until this task is cancelled."""
@@ -221,14 +222,13 @@ class WorkerAgent:
             return
         self.known = known
         self.hub_answers.set()
-        current = {slot.ident: slot for slot in self.slots.values() if slot.process}
-        for ident, slot in current.items():
-            if ident in known:
+        for slot in self.slots.values():
+            if slot.ident in known:
                 slot.registered.set()
             elif slot.registered.is_set():
                 slot.missing.set()
         for ident, id in known.items():
-            if ident not in current and self.mine.fullmatch(ident):
+            if ident not in self.jobs.running and self.mine.fullmatch(ident):
                 hub.unregister(id)  # an earlier incarnation that the hub still lists
 
     # ---- commands

@@ -1,7 +1,6 @@
 """A cluster made of plain containers from the image, without Pulumi: what the real tests run on."""
 
 import json
-import os
 import secrets
 import subprocess
 import tempfile
@@ -13,7 +12,6 @@ from typing import Any
 import ipyparallel
 import zmq
 
-IMAGE = os.environ.get("IPP_TEST_IMAGE", "ippimg-test")
 HARDENED = [
     "--read-only",
     "--cap-drop=ALL",
@@ -72,7 +70,10 @@ class ControlFailed(AssertionError):
 class Cluster:
     """Controller and workers in a network of their own; `close` removes all of it."""
 
-    def __init__(self, period: int = 500, misses: int = 20, restart: str = "unless-stopped") -> None:
+    def __init__(
+        self, image: str, period: int = 500, misses: int = 20, restart: str = "unless-stopped"
+    ) -> None:
+        self.image = image
         self.prefix = f"ippimg-{secrets.token_hex(3)}"
         self.restart = restart
         self.folder = tempfile.TemporaryDirectory(prefix="ippimg-")
@@ -144,7 +145,7 @@ class Cluster:
             *HARDENED,
             *volume,
             *options,
-            IMAGE,
+            self.image,
         )
         self.names.append(name)
         for file in ("ssh_host_ed25519_key", "authorized_keys"):
@@ -229,14 +230,45 @@ class Cluster:
         """`ippctl status`, by docker exec: it works while nobody can log in."""
         return json.loads(self.run(name, "ippctl", "status") or "{}")
 
+    def address(self, name: str) -> str:
+        """A container's address in the cluster's network."""
+        return self.docker(
+            "inspect", name, "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+        )
+
     def client(self) -> ipyparallel.Client:
         """A user's client, on this machine."""
-        address = self.docker(
-            "inspect", "controller", "--format={{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
-        )
-        client = ipyparallel.Client(self.connection("client", f"tcp://{address}"), timeout=10)
+        interface = f"tcp://{self.address('controller')}"
+        client = ipyparallel.Client(self.connection("client", interface), timeout=10)
         self.clients.append(client)
         return client
+
+    def strength(self, client: ipyparallel.Client, workers: dict[str, int]) -> str:
+        """What `client` sees missing: "" when just the declared engines are there and answer."""
+        idents = [client._engines[id] for id in client.ids]
+        slots = sorted(ident.rsplit("-", 1)[0] for ident in idents)
+        wanted = sorted(f"{w}-{s}" for w, count in workers.items() for s in range(1, count + 1))
+        if slots != wanted or len(set(client.ids)) != len(wanted):
+            return f"ids are {client.ids}, engines {idents}"
+        asked = {id: client[id].apply_async(int) for id in client.ids}
+        silent = []
+        for id, result in asked.items():
+            try:
+                result.get(2)
+            except Exception as error:
+                silent.append(f"{id}: {error!r}")
+        return f"silent: {silent}" if silent else ""
+
+    def full_strength(
+        self, client: ipyparallel.Client, workers: dict[str, int], seconds: float
+    ) -> float:
+        """Wait until the declared engines, and no others, are in `ids` and answer."""
+        start = time.monotonic()
+        while missing := self.strength(client, workers):
+            if time.monotonic() - start > seconds:
+                raise AssertionError(f"not at full strength after {seconds} seconds: {missing}")
+            time.sleep(0.1)
+        return time.monotonic() - start
 
     def close(self) -> None:
         """Remove all that was made, whatever state it is in."""

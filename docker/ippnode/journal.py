@@ -1,0 +1,85 @@
+"""A record on disk of the tasks a scheduler has taken and not yet answered."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+REWRITE_BYTES = 4 * 1024 * 1024
+
+
+@dataclass
+class Task:
+    """A task that a client waits for."""
+
+    id: str
+    header: dict[str, Any]
+    """The request's header: what a reply needs to be recognised."""
+    engine: str | None = None
+    """The ident of the engine that works on it; None while it waits."""
+
+
+class Journal:
+    """Appends one line for each change; nothing is lost when the process is killed.
+
+    A full disk costs the record, never the task.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.tasks: dict[str, Task] = {}
+        if path.exists():
+            for line in path.read_text(errors="replace").splitlines():
+                self._replay(line)
+        self._rewrite()
+
+    def take(self, task: Task) -> None:
+        """A task came in and waits, or waits again."""
+        self.tasks[task.id] = task
+        self._append(["take", asdict(task)])
+
+    def place(self, task: Task) -> None:
+        """A task went to an engine, perhaps after it had waited."""
+        known = task.id in self.tasks
+        self.tasks[task.id] = task
+        self._append(["place", task.id, task.engine] if known else ["take", asdict(task)])
+
+    def answer(self, id: str) -> None:
+        """A task was answered, whether with a result or an error."""
+        if self.tasks.pop(id, None):
+            self._append(["answer", id])
+
+    def _replay(self, line: str) -> None:
+        try:
+            match json.loads(line):
+                case ["take", record]:
+                    self.tasks[record["id"]] = Task(**record)
+                case ["place", id, engine]:
+                    self.tasks[id].engine = engine
+                case ["answer", id]:
+                    self.tasks.pop(id, None)
+        except (ValueError, KeyError, TypeError):
+            pass  # the last line of a full disk
+
+    def _append(self, change: list[Any]) -> None:
+        line = json.dumps(change).encode() + b"\n"
+        try:
+            self.size += os.write(self.file, line)
+            if self.size > REWRITE_BYTES + 1000 * len(self.tasks):
+                os.close(self.file)
+                self._rewrite()
+        except OSError:
+            pass
+
+    def _rewrite(self) -> None:
+        """Begin the file anew with what is still open."""
+        lines = [json.dumps(["take", asdict(task)]) + "\n" for task in self.tasks.values()]
+        new = self.path.with_suffix(".new")
+        self.size = sum(map(len, lines))
+        try:
+            new.write_text("".join(lines))
+            new.replace(self.path)
+        except OSError:
+            new.unlink(missing_ok=True)
+        self.file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

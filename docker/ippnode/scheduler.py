@@ -1,0 +1,177 @@
+"""Schedulers that lose no task when the controller is killed.
+
+A client waits for its task for ever when the scheduler that knew of it is gone. So the task
+scheduler keeps a journal, and after a restart
+
+- passes on the results of tasks that went on running on their engines meanwhile,
+- answers with EngineError for tasks that had not been given to an engine, or whose engine is gone,
+- passes on the results that the direct scheduler had no address for any more (the hub sees them).
+
+Both schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
+has not connected again yet.
+"""
+
+import time
+from typing import Any
+
+import zmq
+from ipyparallel import error
+from ipyparallel.controller.scheduler import Scheduler
+from ipyparallel.controller.task_scheduler import Job, TaskScheduler
+from jupyter_client.session import DELIM, json_packer
+from tornado.ioloop import PeriodicCallback
+from zmq.devices import ProcessMonitoredQueue
+
+from ippnode import paths
+from ippnode.journal import Journal, Task
+from ippnode.peers import AnonymousPeers
+
+SETTLE_SECONDS = 1.5
+"""After a restart, the time that engines and clients have to connect before messages pass."""
+ENGINE_SECONDS = 12.0
+"""After a restart, the time after which an engine that is not registered is gone."""
+CLIENT_SECONDS = 30.0
+"""How long a client may take to connect again and still get the replies it waits for."""
+TELL_MS = 250
+
+is_restart = False
+"""Set by the controller before it forks its schedulers."""
+
+
+class SettlingProcessQueue(ProcessMonitoredQueue):
+    """A queue that lets its peers connect before it passes messages on."""
+
+    def _setup_sockets(self) -> Any:
+        sockets = super()._setup_sockets()
+        if is_restart:
+            time.sleep(SETTLE_SECONDS)
+        return sockets
+
+
+class JournalingScheduler(TaskScheduler):
+    """A task scheduler that remembers its tasks over a restart."""
+
+    def start(self) -> None:
+        self.journal = Journal(paths.TASK_JOURNAL)
+        self.orphans = dict(self.journal.tasks)
+        """Tasks that an earlier scheduler took; their clients have new addresses now."""
+        for task in self.orphans.values():
+            if task.engine:
+                self._resume(task, task.engine.encode())
+        super().start()
+        self.session.send(self.query_stream, "scheduler_request", {})
+        if is_restart:
+            self._wait_for_peers()
+
+    # ---- after a restart
+
+    def _wait_for_peers(self) -> None:
+        self.engine_stream.stop_on_recv()
+        self.client_stream.stop_on_recv()
+        self.peers = AnonymousPeers(self.client_stream.socket)
+        self.loop.call_later(SETTLE_SECONDS, self._begin)
+        self.loop.call_later(ENGINE_SECONDS, self._give_up_absent_engines)
+        self.teller = PeriodicCallback(self._tell, TELL_MS)
+
+    def _begin(self) -> None:
+        Scheduler.start(self)
+        for message in self.peers.early:
+            self.dispatch_submission(message)
+        waiting = [task for task in self.orphans.values() if task.engine is None]
+        self._announce(*(self._lost(task) for task in waiting))
+        for task in waiting:
+            self._close(task.id)
+
+    def _resume(self, task: Task, engine: bytes) -> None:
+        """Expect the result of a task that an engine may still be working on."""
+        frames = [b"", DELIM, b"", json_packer(task.header), b"{}", b"{}", b"{}"]
+        job = Job(
+            task.id,
+            [zmq.Frame(frame) for frame in frames],
+            [b""],
+            {},
+            task.header,
+            {},
+            targets={engine},  # it can't run elsewhere: only its header is left
+            after=[],
+            follow=[],
+            timeout=None,
+        )
+        self.retries[task.id] = 0
+        self.pending.setdefault(engine, {})[task.id] = job
+        self.completed.setdefault(engine, set())
+        self.failed.setdefault(engine, set())
+
+    def _give_up_absent_engines(self) -> None:
+        for engine in set(self.pending).difference(self.targets):
+            self.handle_stranded_tasks(engine)
+
+    def _lost(self, task: Task) -> list[bytes]:
+        """The reply to a task that no engine ever got."""
+        try:
+            raise error.EngineError(
+                f"Task {task.id!r} was lost: the controller was restarted before it could run"
+            )
+        except error.EngineError:
+            content = error.wrap_exception()
+        return self.session.serialize(
+            self.session.msg("apply_reply", content, parent=task.header)
+        )
+
+    def _announce(self, *replies: list[bytes]) -> None:
+        """Pass on replies whose clients have an address that is not known."""
+        if replies:
+            self.tell_until = time.monotonic() + CLIENT_SECONDS
+            if not self.teller.is_running():
+                self.teller.start()
+            self._tell(*replies)
+
+    def _tell(self, *replies: list[bytes]) -> None:
+        self.peers.tell(*replies)
+        self.client_stream.flush(zmq.POLLIN)  # sending has hidden from the loop what came in
+        if time.monotonic() > self.tell_until:
+            self.teller.stop()
+            self.peers.forget()
+
+    def dispatch_query_reply(self, msg: list[bytes]) -> None:
+        """The hub's list of engines, or a result that the direct scheduler could not deliver."""
+        _, frames = self.session.feed_identities(msg)
+        if self.session.unpack(frames[1])["msg_type"] == "apply_reply":
+            self._announce([DELIM, *frames])
+        else:
+            super().dispatch_query_reply(msg)
+
+    # ---- what is written down
+
+    def _close(self, id: str) -> None:
+        self.journal.answer(id)
+        self.orphans.pop(id, None)
+
+    def _register_engine(self, uid: bytes) -> None:
+        if uid in self.targets:
+            return  # heard of in the hub's reply and by its notification
+        resumed = self.pending.get(uid, {})
+        super()._register_engine(uid)
+        self.pending[uid].update(resumed)
+        for _ in resumed:
+            self.add_job(self.targets.index(uid))
+
+    def save_unmet(self, job: Job) -> None:
+        self.journal.take(Task(job.msg_id, job.header))
+        super().save_unmet(job)
+
+    def submit_task(self, job: Job, indices: list[int] | None = None) -> None:
+        super().submit_task(job, indices)
+        engine = next(e for e in reversed(self.targets) if job.msg_id in self.pending[e])
+        self.journal.place(Task(job.msg_id, job.header, engine.decode()))
+
+    def handle_result(self, idents: Any, parent: Any, raw_msg: Any, success: bool = True) -> None:
+        if parent["msg_id"] in self.orphans:
+            frames = [bytes(frame) for frame in raw_msg]
+            self._announce(frames[frames.index(DELIM) :])
+        super().handle_result(idents, parent, raw_msg, success)
+        self._close(parent["msg_id"])
+
+    def fail_unreachable(self, msg_id: str, why: Any = error.ImpossibleDependency) -> None:
+        super().fail_unreachable(msg_id, why)
+        self._close(msg_id)
