@@ -88,12 +88,12 @@ function prepareStack(env) {
   const folder = join(".local", "copy-of");
   const copy = join(folder, "stacks", `Pulumi.${stack}.yaml`);
   mkdirSync(join(folder, "stacks"), { recursive: true });
-  writeFileSync(join(folder, "Pulumi.yaml"), readFileSync("Pulumi.yaml"));
   const configuration = configurationCopy(
     readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"),
   );
   writeFileSync(copy, configuration);
   if (!stackExists()) {
+    writeFileSync(join(folder, "Pulumi.yaml"), readFileSync("Pulumi.yaml"));
     const { status, stderr } = pulumi("-C", folder, "stack", "init", "--non-interactive", stack);
     if (status !== 0) fail(`stack ${stack} can't be made: ${stderr.trim()}`);
     writeFileSync(copy, configuration);

@@ -124,7 +124,8 @@ export function aptInstall(packages, log) {
     const apt = (...args) =>
       run("apt-get", ["-qy", "-o", "DPkg::Lock::Timeout=300", ...args], { log, env });
     if (!listsAreFresh) {
-      await apt("update");
+      // A source that does not answer need not be the one that has the package.
+      await apt("update").catch((error) => log.write(`${error.message}\n`));
       listsAreFresh = true;
     }
     await apt("install", "--no-install-recommends", ...packages);

@@ -20,7 +20,7 @@ const SAID = "--- ";
 /** A step's log: a file for the output of its commands, and `say` for what people see. */
 class Log {
   constructor(step, display) {
-    this.file = join(local, "log", `setup-${step.name}.log`);
+    this.file = join(local, "log", `setup-${step.name.replaceAll(" ", "-")}.log`);
     this.fd = openSync(this.file, "w");
     this.say = (text) => {
       this.write(`${SAID}${text}\n`);
