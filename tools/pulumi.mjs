@@ -95,7 +95,8 @@ function prepareStack(env) {
   if (!stackExists()) {
     writeFileSync(join(folder, "Pulumi.yaml"), readFileSync("Pulumi.yaml"));
     const { status, stderr } = pulumi("-C", folder, "stack", "init", "--non-interactive", stack);
-    if (status !== 0) fail(`stack ${stack} can't be made: ${stderr.trim()}`);
+    if (status !== 0)
+      fail(`stack ${stack} can't be made of stacks/Pulumi.${stack}.yaml: ${stderr.trim()}`);
     writeFileSync(copy, configuration);
   }
   return ["--config-file", copy];
