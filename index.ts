@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 
 import { Cluster, type ClusterArgs } from "./components";
+import { Mistake } from "./components/lib/mistake";
 import { planCluster } from "./components/lib/plan";
 import { ConfigError, parseCluster } from "./config/parse";
 import { type Probe, probeHosts, type Problem, problems } from "./config/preflight";
@@ -82,12 +83,24 @@ function report(controllerHost: string, found: Problem[]) {
     ({ kind, host }) => kind === "unfit" || (kind === "unreachable" && host === controllerHost),
   );
   if (stops.length > 0 && !preview) {
-    throw new pulumi.RunError([...stops.map(text), "Nothing was changed."].join("\n"));
+    throw messageOnly([...stops.map(text), "Nothing was changed."].join("\n"));
   }
   for (const problem of found) {
     const log = problem.kind === "warning" || preview ? pulumi.log.warn : pulumi.log.error;
     void log(text(problem));
   }
+}
+
+/**
+ * An error that Pulumi shows by its message, without a stack.
+ *
+ * Pulumi formats the stack all the same, and Node's `util.inspect` takes half a minute to fail on
+ * one of its lines (a path that ends behind `node_modules/@scope/file`): so there is none.
+ */
+function messageOnly(message: string): pulumi.RunError {
+  const error = new pulumi.RunError(message);
+  error.stack = message;
+  return error;
 }
 
 async function main() {
@@ -101,7 +114,7 @@ async function main() {
     };
   } catch (error) {
     // Only the message is of use to who wrote the stack file.
-    throw error instanceof ConfigError ? new pulumi.RunError(error.message) : error;
+    throw error instanceof Mistake ? messageOnly(error.message) : error;
   }
 }
 

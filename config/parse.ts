@@ -1,11 +1,12 @@
 import { z } from "zod";
 
+import { Mistake } from "../components/lib/mistake";
 import { checkReferences } from "./references";
 import { type ClusterConfig, clusterSchema } from "./schema";
 import { show, suggestion } from "./words";
 
 /** All mistakes of a stack file in one error. */
-export class ConfigError extends Error {
+export class ConfigError extends Mistake {
   constructor(public readonly mistakes: string[]) {
     super(
       [
@@ -15,7 +16,6 @@ export class ConfigError extends Error {
         ...mistakes.map((mistake) => `  ${mistake}`),
       ].join("\n"),
     );
-    this.name = "ConfigError";
   }
 }
 

@@ -1,4 +1,5 @@
 import type { WorkerSpec } from "../components";
+import { Mistake } from "../components/lib/mistake";
 import { mebibytes } from "../components/lib/sizes";
 import type { ClusterConfig, WorkerOptions } from "./schema";
 
@@ -52,7 +53,7 @@ export function engineCount(worker: NamedOptions, cores: number | undefined): nu
     worker.cpus === undefined ? undefined : Math.max(1, Math.floor(worker.cpus)),
   ].filter((limit) => limit !== undefined);
   if (limits.length === 0) {
-    throw new Error(
+    throw new Mistake(
       `worker ${worker.name}: engines: cores needs its host to answer, or cpuset or cpus beside it`,
     );
   }

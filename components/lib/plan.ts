@@ -2,6 +2,7 @@ import type { ClusterArgs } from "../cluster";
 import type { ImageArgs } from "../workerImage";
 import type { ContainerOptions } from "./container";
 import { type Host, type HostArgs, isLoopback, resolveHost } from "./hosts";
+import { Mistake } from "./mistake";
 import { CONTROLLER } from "./names";
 import { type PortRule, portRules } from "./portPlan";
 import { type ControllerPorts, controllerPorts, defaultBasePort, workerSshPorts } from "./ports";
@@ -57,7 +58,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
   const [first] = hosts.keys();
   const controllerHost = args.controllerHost ?? first;
   if (controllerHost === undefined) {
-    throw new Error("hosts: is empty; at least one is needed");
+    throw new Mistake("hosts: is empty; at least one is needed");
   }
   const controllerAddress = host(controllerHost).address;
   const images = new Map(Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }));
@@ -75,7 +76,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     lookUp(images, imageName, "image");
     const near = workerHost === controllerHost;
     if (!near && isLoopback(controllerAddress)) {
-      throw new Error(
+      throw new Mistake(
         `worker ${workerName} on host ${workerHost} can't reach the controller at ` +
           `${controllerAddress}: give host ${controllerHost} an address that other machines reach`,
       );
@@ -111,7 +112,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
 function lookUp<T>(map: Map<string, T>, key: string, kind: string): T {
   const found = map.get(key);
   if (found === undefined) {
-    throw new Error(`${kind} ${key} is not one of ${[...map.keys()].join(", ")}`);
+    throw new Mistake(`${kind} ${key} is not one of ${[...map.keys()].join(", ")}`);
   }
   return found;
 }

@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 
+import { Mistake } from "./mistake";
+
 /** Ports that ipcontroller listens on; see `ipyparallel/controller/app.py`, `init_hub`. */
 export interface ControllerPorts {
   /** registration, control, mux, task, iopub, heartbeat ping and pong, two broadcast leaves. */
@@ -92,7 +94,7 @@ export function workerSshPorts(
     if (sshPort !== undefined) {
       const owner = usedOn(host).get(sshPort);
       if (owner !== undefined) {
-        throw new Error(
+        throw new Mistake(
           `worker ${name}: sshPort ${String(sshPort)} on host ${host} is already that of ${owner}`,
         );
       }

@@ -50,11 +50,17 @@ export class TestStack {
     public readonly name: string,
     /** The folder with the copy of the program. */
     public readonly folder: string,
+    /** The folder that IPython keeps profiles in. */
+    public readonly ipython: string,
     private readonly stack: Stack,
   ) {}
 
-  /** Makes a stack that is declared as given; nothing is brought up yet. */
-  static async create(name: string, cluster: unknown): Promise<TestStack> {
+  /**
+   * Makes a stack that is declared as given; nothing is brought up yet.
+   *
+   * @param ipython folder that IPython keeps profiles in, where it is to be another's.
+   */
+  static async create(name: string, cluster: unknown, ipython?: string): Promise<TestStack> {
     const folder = mkdtempSync(join(tmpdir(), `ipyparallel-${name}-`));
     for (const part of PROGRAM) {
       cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
@@ -67,6 +73,7 @@ export class TestStack {
     mkdirSync(join(folder, "stacks"));
     mkdirSync(join(folder, "state"));
     writeConfig(folder, name, cluster);
+    const ipythonDir = ipython ?? join(folder, "ipython");
     const stack = await LocalWorkspace.createOrSelectStack(
       { stackName: name, workDir: folder },
       {
@@ -75,11 +82,11 @@ export class TestStack {
           PULUMI_CONFIG_PASSPHRASE: "only for a test",
           PULUMI_SKIP_UPDATE_CHECK: "true",
           PULUMI_NODEJS_TRANSPILE_ONLY: "true",
-          IPYTHONDIR: join(folder, "ipython"),
+          IPYTHONDIR: ipythonDir,
         },
       },
     );
-    return new TestStack(name, folder, stack);
+    return new TestStack(name, folder, ipythonDir, stack);
   }
 
   /** Declares another cluster. */
@@ -113,6 +120,20 @@ export class TestStack {
     return JSON.stringify(await this.stack.exportStack());
   }
 
+  /** The secret that all keys derive from. */
+  async seed(): Promise<string> {
+    const { stdout } = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", this.name], {
+      cwd: this.folder,
+      env: { ...process.env, ...this.stack.workspace.envVars },
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    const state = JSON.parse(stdout) as {
+      deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
+    };
+    const resource = state.deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
+    return JSON.parse(resource?.outputs?.stdout?.plaintext ?? '""') as string;
+  }
+
   /**
    * Runs Python as a user of the cluster would, on this machine; `c` is a client of the cluster.
    *
@@ -121,7 +142,7 @@ export class TestStack {
   async python(code: string, profile = this.name): Promise<string> {
     const program = `import ipyparallel as ipp\nc = ipp.Client(profile=${JSON.stringify(profile)}, timeout=20)\n${code}`;
     const { stdout } = await run(PYTHON, ["-W", "ignore", "-c", program], {
-      env: { ...process.env, IPYTHONDIR: join(this.folder, "ipython") },
+      env: { ...process.env, IPYTHONDIR: this.ipython },
       timeout: 120_000,
     });
     return stdout.trim();
