@@ -12,10 +12,10 @@ CONTAINER = "docker:index/container:Container"
 REMOTE = "command:remote:Command"
 
 
-def cluster(name: str, engines: list[int]) -> dict:
+def cluster(name: str, engines: list[int], **more: object) -> dict:
     """The configuration of a cluster with the profile `name`: the engines of w1, w2, ..."""
     workers = [{"name": f"w{n}", "engines": count} for n, count in enumerate(engines, 1)]
-    return {"ipyparallel:cluster": {"profile": name, "workers": workers}}
+    return {"ipyparallel:cluster": {"profile": name, "workers": workers, **more}}
 
 
 def milestones(operation: Operation) -> dict[str, float]:
