@@ -54,16 +54,18 @@ func run(ctx context.Context, command string, in BaseInputs, previous BaseOutput
 	}
 	if err == nil {
 		group := -cmd.Process.Pid
-		var kill *time.Timer
+		ended := make(chan struct{})
 		stop := context.AfterFunc(ctx, func() {
 			_ = syscall.Kill(group, syscall.SIGTERM)
-			kill = time.AfterFunc(gracePeriod, func() { _ = syscall.Kill(group, syscall.SIGKILL) })
+			select {
+			case <-ended:
+			case <-time.After(gracePeriod):
+				_ = syscall.Kill(group, syscall.SIGKILL)
+			}
 		})
 		err = cmd.Wait()
-		if !stop() && kill != nil {
-			kill.Stop()
-		}
-		if ctx.Err() != nil {
+		close(ended)
+		if !stop() {
 			err = ctx.Err()
 		}
 	}

@@ -159,12 +159,18 @@ func run(ctx context.Context, command string, in CommandInputs, previous BaseOut
 	out := output.New(ctx, logging)
 	session.Stdout, session.Stderr = out.Stdout, out.Stderr
 
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = session.Signal(ssh.SIGTERM)
-		time.AfterFunc(gracePeriod, func() { _ = client.Close() })
+		select {
+		case <-ended:
+		case <-time.After(gracePeriod):
+			_ = client.Close()
+		}
 	})
 	err = session.Run(command)
-	if !stop() && ctx.Err() != nil {
+	close(ended)
+	if !stop() {
 		err = ctx.Err()
 	}
 	out.Close()
