@@ -4,21 +4,13 @@
 // It sets up what is missing, names the stack (dev, unless -s or PULUMI_STACK says another), makes
 // it when it does not exist, and runs Pulumi with the arguments as they are. `env` instead of a
 // command prints the environment for a shell: eval "$(npm run --silent env)".
-import { spawn, spawnSync } from "node:child_process";
-import {
-  closeSync,
-  existsSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  readdirSync,
-  writeFileSync,
-} from "node:fs";
-import { constants } from "node:os";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setUp } from "./setup.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
+import { runForeground } from "./setup/foreground.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
 /** Commands that read the stack's configuration and act on its resources. */
@@ -47,7 +39,7 @@ async function main() {
   await setUp("cluster");
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const configFile = operations.includes(command) ? prepareStack(env) : [];
-  const status = await runPulumi([...args, ...configFile], env);
+  const status = await runForeground("pulumi", [...args, ...configFile], env);
   if (command === "up" && status === 0) printCluster(env);
   return status;
 }
@@ -100,39 +92,6 @@ function prepareStack(env) {
     writeFileSync(copy, configuration);
   }
   return ["--config-file", copy];
-}
-
-/**
- * Runs Pulumi to its end; resolves to its exit status.
- *
- * It must see one interrupt for each Ctrl-C, since the second makes it give up. At a terminal the
- * kernel sends it to every process of the group. Elsewhere Pulumi gets a group of its own, and only
- * what is passed on: npm and the group's sender may both interrupt this process for the same cause.
- */
-function runPulumi(given, env) {
-  const terminal = hasTerminal();
-  const child = spawn("pulumi", given, { env, stdio: "inherit", detached: !terminal });
-  let last = 0;
-  const passOn = (signal) => {
-    if (Date.now() - last > 500) child.kill(signal);
-    last = Date.now();
-  };
-  process.on("SIGINT", terminal ? () => {} : () => passOn("SIGINT"));
-  process.on("SIGTERM", () => passOn("SIGTERM"));
-  process.on("SIGHUP", () => passOn("SIGTERM"));
-  return new Promise((resolve) => {
-    child.on("error", (error) => fail(`pulumi can't be started: ${error.message}`));
-    child.on("close", (status, signal) => resolve(status ?? 128 + constants.signals[signal]));
-  });
-}
-
-function hasTerminal() {
-  try {
-    closeSync(openSync("/dev/tty", "r"));
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Tells what is there now, and how to use it. */

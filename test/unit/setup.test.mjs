@@ -300,6 +300,97 @@ describe("pulumiEnvironment", () => {
   });
 });
 
+describe("runForeground", () => {
+  /** Runs a shell script in a wrapper without a terminal; `interrupt` gets the wrapper. */
+  async function wrapped(script, interrupt = () => {}) {
+    const foreground = join(root, "tools", "setup", "foreground.mjs");
+    const program = `
+      import { runForeground } from ${JSON.stringify(foreground)};
+      process.exitCode = await runForeground("sh", ["-c", process.env.SCRIPT], process.env);`;
+    const child = spawn(process.execPath, ["--input-type=module", "-e", program], {
+      env: { ...process.env, SCRIPT: script },
+      detached: true,
+      stdio: ["ignore", "pipe", "inherit"],
+    });
+    let output = "";
+    child.stdout.on("data", (data) => {
+      if (!output) interrupt(child);
+      output += data;
+    });
+    const status = await new Promise((resolve) => child.on("close", resolve));
+    return { status, output };
+  }
+  const counting = `
+    trap 'echo interrupted' INT
+    trap 'echo terminated' TERM
+    echo ready
+    n=0; while [ $n -lt 10 ]; do sleep 0.1; n=$((n + 1)); done
+    exit 7`;
+
+  it("gives the exit status", async () => {
+    assert.equal((await wrapped("exit 3")).status, 3);
+    assert.equal((await wrapped("kill -KILL $$")).status, 137);
+  });
+
+  it("passes on an interrupt of the wrapper, and waits for the program's end", async () => {
+    const result = await wrapped(counting, (child) => child.kill("SIGINT"));
+    assert.deepEqual(result, { status: 7, output: "ready\ninterrupted\n" });
+  });
+
+  it("lets the program see an interrupt of the whole group once", async () => {
+    const result = await wrapped(counting, (child) => {
+      process.kill(-child.pid, "SIGINT");
+      child.kill("SIGINT");
+    });
+    assert.deepEqual(result, { status: 7, output: "ready\ninterrupted\n" });
+  });
+
+  it("passes on a request to end", async () => {
+    const result = await wrapped(counting, (child) => child.kill("SIGTERM"));
+    assert.deepEqual(result, { status: 7, output: "ready\nterminated\n" });
+  });
+});
+
+describe("pulumi.mjs", () => {
+  /** Runs the wrapper in a copy of the project that nothing was set up for. */
+  function wrapper(...args) {
+    cpSync(join(root, "tools"), join(folder, "tools"), {
+      recursive: true,
+      filter: (path) => !path.includes(join("tools", "engine")),
+    });
+    for (const name of ["package.json", "Pulumi.yaml"])
+      cpSync(join(root, name), join(folder, name));
+    mkdirSync(join(folder, "stacks"));
+    writeFileSync(join(folder, "stacks", "Pulumi.dev.yaml"), "config: {}\n");
+    writeFileSync(join(folder, "stacks", "Pulumi.lab.yaml"), "config: {}\n");
+    const env = { ...process.env, PULUMI_BACKEND_URL: "", PULUMI_STACK: "" };
+    const options = { cwd: folder, env, encoding: "utf8" };
+    return spawnSync(process.execPath, ["tools/pulumi.mjs", ...args], options);
+  }
+
+  it("refuses a stack without a file, and names those that have one", () => {
+    const { status, stderr } = wrapper("up", "-s", "lba");
+    assert.equal(status, 1);
+    assert.equal(stderr, "error: there is no stacks/Pulumi.lba.yaml; the stacks are dev, lab\n");
+  });
+
+  for (const command of ["destroy", "refresh"]) {
+    it(`has nothing to ${command} in a new clone, and sets nothing up for it`, () => {
+      const { status, stdout, stderr } = wrapper(command, "--yes");
+      assert.equal(status, 0);
+      assert.match(stdout, /Stack dev has not been brought up from this folder: nothing to do/);
+      assert.equal(stderr, "");
+      assert.equal(existsSync(join(folder, ".local")), false);
+    });
+  }
+
+  it("asks for a command", () => {
+    const { status, stderr } = wrapper();
+    assert.equal(status, 1);
+    assert.match(stderr, /a command is missing/);
+  });
+});
+
 describe("runSteps", () => {
   /** Runs steps, given as source text, in a copy of set-up with folders of its own. */
   function start(steps) {
