@@ -59,7 +59,10 @@ async function readArguments(): Promise<ClusterArgs> {
     ...args,
     workers: workers.map((worker) => toWorkerSpec(worker, cores(worker.host))),
   });
-  const plan = planCluster(stack, withCores(() => 1));
+  const plan = planCluster(
+    stack,
+    withCores(() => 1),
+  );
   const needsCores = workers.some((worker) => worker.engines === "cores");
   if (!preflight && !needsCores) {
     return withCores(() => undefined);
@@ -68,7 +71,7 @@ async function readArguments(): Promise<ClusterArgs> {
   if (preflight) {
     report(plan.controllerHost, problems(plan, probes));
   }
-  return withCores((host) => (probes.get(host ?? plan.controllerHost) as Probe | undefined)?.cores);
+  return withCores((host) => (probes.get(host ?? plan.controllerHost))?.cores);
 }
 
 /**

@@ -47,10 +47,7 @@ export interface ControllerProfileArgs {
   timeout: number;
 }
 
-const PROFILE_SCRIPT = relative(
-  process.cwd(),
-  require.resolve("./scripts/client-profile.cjs"),
-);
+const PROFILE_SCRIPT = relative(process.cwd(), require.resolve("./scripts/client-profile.cjs"));
 
 /** ipcontroller in a container, its profile in a volume, and the profile on the user's machine. */
 export class ControllerProfile extends pulumi.ComponentResource {

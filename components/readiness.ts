@@ -51,7 +51,9 @@ export class Readiness extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    this.engines = check.stdout.apply((text) => (JSON.parse(text) as { engines: EngineInfo[] }).engines);
+    this.engines = check.stdout.apply(
+      (text) => (JSON.parse(text) as { engines: EngineInfo[] }).engines,
+    );
     this.registerOutputs();
   }
 }

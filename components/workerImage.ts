@@ -60,7 +60,11 @@ export class WorkerImage extends pulumi.ComponentResource {
     // Images are left where they are for the next `up`; the README says how to remove them.
     const keepLocally = true;
     if (reference !== undefined) {
-      const pulled = new docker.RemoteImage(`${name}-pull`, { name: reference, keepLocally }, parent);
+      const pulled = new docker.RemoteImage(
+        `${name}-pull`,
+        { name: reference, keepLocally },
+        parent,
+      );
       this.imageId = pulled.imageId;
     } else {
       const base = args.image.base ?? DEFAULT_BASE;

@@ -62,7 +62,9 @@ function describe(issue: z.core.$ZodIssue, value: unknown): string[] {
   }
   if (issue.code === "invalid_key") {
     const key = issue.path.at(-1);
-    return [`${path}: ${show(key)} can't be a name here; allowed are ${phrase(keySchemaAt(issue.path))}`];
+    return [
+      `${path}: ${show(key)} can't be a name here; allowed are ${phrase(keySchemaAt(issue.path))}`,
+    ];
   }
   const given = valueAt(value, issue.path);
   const what = given === undefined ? "is missing" : `${show(given)} is given`;
@@ -147,7 +149,9 @@ function showPath(path: PropertyKey[]): string {
 function valueAt(value: unknown, path: PropertyKey[]): unknown {
   return path.reduce<unknown>(
     (part, step) =>
-      typeof part === "object" && part !== null ? (part as Record<PropertyKey, unknown>)[step] : undefined,
+      typeof part === "object" && part !== null
+        ? (part as Record<PropertyKey, unknown>)[step]
+        : undefined,
     value,
   );
 }

@@ -67,7 +67,10 @@ export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Ma
 /** Runs the probe on one host; it never fails, but tells why there is nothing to tell. */
 function probe([program, ...args]: string[]): Promise<Probe> {
   return new Promise((resolve) => {
-    const child = spawn(program as string, args, { stdio: ["pipe", "pipe", "pipe"], detached: true });
+    const child = spawn(program as string, args, {
+      stdio: ["pipe", "pipe", "pipe"],
+      detached: true,
+    });
     let output = "";
     let errors = "";
     const fail = (failure: string) => {
@@ -111,12 +114,17 @@ export function parseProbe(output: string, now: number): Probe {
       const space = line.indexOf(" ");
       return [line.slice(0, space), line.slice(space + 1)] as const;
     });
-  const values = (word: string) => lines.filter(([first]) => first === word).map(([, rest]) => rest);
+  const values = (word: string) =>
+    lines.filter(([first]) => first === word).map(([, rest]) => rest);
   const number = (word: string, scale = 1) => {
     const value = Number(values(word)[0] || NaN);
     return Number.isNaN(value) ? undefined : value * scale;
   };
-  const own = new Set(values("own").flatMap(publishedPorts).map(({ port }) => port));
+  const own = new Set(
+    values("own")
+      .flatMap(publishedPorts)
+      .map(({ port }) => port),
+  );
   const [controller] = values("controller");
   const time = number("time");
   return {

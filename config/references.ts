@@ -27,7 +27,9 @@ export function checkReferences(value: unknown): string[] {
   function known(path: string, name: unknown, kind: string, names: string[]) {
     if (typeof name === "string" && !names.includes(name)) {
       const near = suggestion(name, names);
-      mistakes.push(`${path}: ${show(name)} is not one of the ${kind}s${near || ","} ${names.join(", ")}`);
+      mistakes.push(
+        `${path}: ${show(name)} is not one of the ${kind}s${near || ","} ${names.join(", ")}`,
+      );
     }
   }
 
@@ -56,7 +58,9 @@ export function checkReferences(value: unknown): string[] {
       const { soft, hard } = record(limit);
       if (typeof soft === "number" && typeof hard === "number" && hard !== -1) {
         if (soft === -1 || soft > hard) {
-          mistakes.push(`${path}.ulimits.${name}: soft is above hard; at most ${String(hard)} is allowed`);
+          mistakes.push(
+            `${path}.ulimits.${name}: soft is above hard; at most ${String(hard)} is allowed`,
+          );
         }
       }
     }
@@ -106,13 +110,19 @@ export function checkReferences(value: unknown): string[] {
     }
     const size = typeof count === "number" && count >= 1 && count <= 10000 ? count : undefined;
     if (size !== undefined && `${name}-${String(size)}`.length > LONGEST_NAME) {
-      mistakes.push(`${path}.name: ${show(`${name}-${String(size)}`)} is longer than ${String(LONGEST_NAME)}`);
+      mistakes.push(
+        `${path}.name: ${show(`${name}-${String(size)}`)} is longer than ${String(LONGEST_NAME)}`,
+      );
     }
     if (size !== undefined && size > 1 && sshPort !== undefined) {
-      mistakes.push(`${path}.sshPort: is one port for ${String(size)} workers; set it in overrides`);
+      mistakes.push(
+        `${path}.sshPort: is one port for ${String(size)} workers; set it in overrides`,
+      );
     }
     const names =
-      size === undefined ? [name] : Array.from({ length: size }, (_, n) => `${name}-${String(n + 1)}`);
+      size === undefined
+        ? [name]
+        : Array.from({ length: size }, (_, n) => `${name}-${String(n + 1)}`);
     for (const worker of names) {
       const owner = owners.get(worker);
       if (owner !== undefined) {

@@ -134,10 +134,7 @@ const workerOptions = {
     .enum(["unless-stopped", "always", "on-failure", "no"])
     .describe("Docker's restart policy. Defaults to unless-stopped.")
     .optional(),
-  labels: z
-    .record(z.string().min(1), z.string())
-    .describe("Labels of the container.")
-    .optional(),
+  labels: z.record(z.string().min(1), z.string()).describe("Labels of the container.").optional(),
 };
 
 const sshPort = port.describe(
@@ -208,7 +205,9 @@ const controller = z.strictObject({
     .int()
     .min(1024)
     .max(MAX_BASE_PORT)
-    .describe("First of the controller's 19 ports. Defaults to one derived from the cluster's name.")
+    .describe(
+      "First of the controller's 19 ports. Defaults to one derived from the cluster's name.",
+    )
     .optional(),
   heartbeatPeriod: z
     .int()

@@ -113,12 +113,17 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
   const options = node.options ?? {};
   const threads = options.threads === undefined ? undefined : String(options.threads);
   const env = {
-    ...(threads === undefined ? {} : Object.fromEntries(THREAD_VARIABLES.map((key) => [key, threads]))),
+    ...(threads === undefined
+      ? {}
+      : Object.fromEntries(THREAD_VARIABLES.map((key) => [key, threads]))),
     ...options.env,
     IPP_ROLE: node.role,
     IPP_NAME: node.part,
   };
-  const ports = [{ internal: SSH_PORT_IN_CONTAINER, external: node.sshPort }, ...(node.ports ?? [])];
+  const ports = [
+    { internal: SSH_PORT_IN_CONTAINER, external: node.sshPort },
+    ...(node.ports ?? []),
+  ];
   return {
     name: dockerName(node.cluster, node.part),
     hostname: node.part,

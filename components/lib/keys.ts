@@ -48,7 +48,9 @@ export function deriveHostKey(seed: string, generation: number, container: strin
 function derive(seed: string, generation: number, purpose: string): Buffer {
   const secret = Buffer.from(seed.trim(), "base64");
   if (secret.length < 32) {
-    throw new Error(`a seed of ${String(secret.length)} bytes is too short: at least 32 are needed`);
+    throw new Error(
+      `a seed of ${String(secret.length)} bytes is too short: at least 32 are needed`,
+    );
   }
   const info = `ipyparallel cluster, generation ${String(generation)}, ${purpose}`;
   return Buffer.from(hkdfSync("sha256", secret, Buffer.alloc(0), info, 32));
@@ -124,9 +126,12 @@ function opensshPrivateKey(secret: Buffer, publicBytes: Buffer, publicBlob: Buff
     sshString(Buffer.concat([body, padding])),
   ]);
   const lines = blob.toString("base64").match(/.{1,70}/g) ?? [];
-  return ["-----BEGIN OPENSSH PRIVATE KEY-----", ...lines, "-----END OPENSSH PRIVATE KEY-----", ""].join(
-    "\n",
-  );
+  return [
+    "-----BEGIN OPENSSH PRIVATE KEY-----",
+    ...lines,
+    "-----END OPENSSH PRIVATE KEY-----",
+    "",
+  ].join("\n");
 }
 
 function sshString(content: string | Buffer): Buffer {

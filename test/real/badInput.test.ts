@@ -20,7 +20,11 @@ async function failure(operation: Promise<unknown>): Promise<string> {
 
 function listen(port: number): Promise<Server> {
   const server = createServer();
-  return new Promise((resolve) => server.listen(port, "127.0.0.1", () => { resolve(server); }));
+  return new Promise((resolve) =>
+    server.listen(port, "127.0.0.1", () => {
+      resolve(server);
+    }),
+  );
 }
 
 describe("bad input", function () {
@@ -35,7 +39,11 @@ describe("bad input", function () {
     ["an unknown key", { ...GOOD, profil: "x" }, /profil: unknown key, did you mean "profile"\?/],
     ["a worker twice", { workers: [{ name: "a" }, { name: "a" }] }, /workers\[1\].name: "a"/],
     ["0 engines", { workers: [{ name: "w1", engines: 0 }] }, /workers\[0\].engines: 0 is given/],
-    ["a port out of range", { workers: [{ name: "w1", sshPort: 70000 }] }, /sshPort: 70000 is given/],
+    [
+      "a port out of range",
+      { workers: [{ name: "w1", sshPort: 70000 }] },
+      /sshPort: 70000 is given/,
+    ],
     [
       "a Docker host that does not answer",
       { ...GOOD, hosts: { local: { docker: "unix:///nowhere/docker.sock" } } },

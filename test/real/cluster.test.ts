@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { dockerObjects, exists, type Outcome, TestStack } from "./testStack";
 
 function workers(...engines: number[]) {
-  return { workers: engines.map((count, index) => ({ name: `w${String(index + 1)}`, engines: count })) };
+  return {
+    workers: engines.map((count, index) => ({ name: `w${String(index + 1)}`, engines: count })),
+  };
 }
 
 /** Names of the resources that an operation changes, without the stack's own line. */
@@ -106,7 +108,10 @@ describe("a cluster on this machine's Docker", function () {
     appendFileSync(join(stack.folder, "docker/Dockerfile"), "LABEL line=added\n");
     const preview = await stack.preview();
     const kept = /keys|volume|network|client/;
-    assert.deepEqual(changed(preview).filter((name) => kept.test(name)), []);
+    assert.deepEqual(
+      changed(preview).filter((name) => kept.test(name)),
+      [],
+    );
     assert.ok(changed(preview).includes("test-cluster-image-default-local-build"));
     await stack.up();
     const engines = await look();

@@ -19,7 +19,15 @@ const PROJECT = resolve(__dirname, "../..");
 const PYTHON = join(PROJECT, ".local/venv/bin/python");
 
 /** What the program is made of; a test may change its own copy. */
-const PROGRAM = ["Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "config", "docker"];
+const PROGRAM = [
+  "Pulumi.yaml",
+  "package.json",
+  "tsconfig.json",
+  "index.ts",
+  "components",
+  "config",
+  "docker",
+];
 
 /** One step of a preview or an update, for a resource that does not stay the same. */
 export interface Step {
@@ -115,18 +123,17 @@ export class TestStack {
     return (await this.stack.outputs())[name]?.value;
   }
 
-  /** The state as it is stored, secrets still encrypted. */
-  async state(): Promise<string> {
-    return JSON.stringify(await this.stack.exportStack());
-  }
-
   /** The secret that all keys derive from. */
   async seed(): Promise<string> {
-    const { stdout } = await run("pulumi", ["stack", "export", "--show-secrets", "--stack", this.name], {
-      cwd: this.folder,
-      env: { ...process.env, ...this.stack.workspace.envVars },
-      maxBuffer: 64 * 1024 * 1024,
-    });
+    const { stdout } = await run(
+      "pulumi",
+      ["stack", "export", "--show-secrets", "--stack", this.name],
+      {
+        cwd: this.folder,
+        env: { ...process.env, ...this.stack.workspace.envVars },
+        maxBuffer: 64 * 1024 * 1024,
+      },
+    );
     const state = JSON.parse(stdout) as {
       deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
     };
@@ -162,7 +169,10 @@ export class TestStack {
 
 function writeConfig(folder: string, name: string, cluster: unknown): void {
   const settings = { config: { "ipyparallel:cluster": cluster } };
-  writeFileSync(join(folder, "stacks", `Pulumi.${name}.yaml`), JSON.stringify(settings, undefined, 2));
+  writeFileSync(
+    join(folder, "stacks", `Pulumi.${name}.yaml`),
+    JSON.stringify(settings, undefined, 2),
+  );
 }
 
 interface Options {

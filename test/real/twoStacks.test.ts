@@ -18,7 +18,8 @@ describe("two stacks on one machine", function () {
   });
 
   it("run side by side, each reached by its own profile", async () => {
-    const ident = "print(c._engines[0], c[0].apply_sync(lambda: __import__('socket').gethostname()))";
+    const ident =
+      "print(c._engines[0], c[0].apply_sync(lambda: __import__('socket').gethostname()))";
     const first = await one.python(ident);
     const second = await two.python(ident);
     assert.match(first, /^w1-1-[0-9a-f]+ w1$/);

@@ -26,33 +26,30 @@ describe("Cluster", () => {
   });
 
   it("declares these resources and no others", () => {
-    assert.deepEqual(
-      declared.map(({ type, name }) => `${name} ${type}`).sort(),
-      [
-        "dev ipyparallel:index:Cluster",
-        "dev-controller ipyparallel:index:ControllerProfile",
-        "dev-controller-client command:local:Command",
-        "dev-controller-container docker:index/container:Container",
-        "dev-controller-setup command:remote:Command",
-        "dev-controller-volume docker:index/volume:Volume",
-        "dev-image-default-local ipyparallel:index:WorkerImage",
-        "dev-image-default-local-build docker:index/remoteImage:RemoteImage",
-        "dev-keys ipyparallel:index:Keys",
-        "dev-keys-seed command:local:Command",
-        "dev-local pulumi:providers:docker",
-        "dev-network-local docker:index/network:Network",
-        "dev-readiness ipyparallel:index:Readiness",
-        "dev-readiness-check command:remote:Command",
-        "dev-w1 ipyparallel:index:Worker",
-        "dev-w1-container docker:index/container:Container",
-        "dev-w1-engines ipyparallel:index:Engines",
-        "dev-w1-engines-start command:remote:Command",
-        "dev-w2 ipyparallel:index:Worker",
-        "dev-w2-container docker:index/container:Container",
-        "dev-w2-engines ipyparallel:index:Engines",
-        "dev-w2-engines-start command:remote:Command",
-      ],
-    );
+    assert.deepEqual(declared.map(({ type, name }) => `${name} ${type}`).sort(), [
+      "dev ipyparallel:index:Cluster",
+      "dev-controller ipyparallel:index:ControllerProfile",
+      "dev-controller-client command:local:Command",
+      "dev-controller-container docker:index/container:Container",
+      "dev-controller-setup command:remote:Command",
+      "dev-controller-volume docker:index/volume:Volume",
+      "dev-image-default-local ipyparallel:index:WorkerImage",
+      "dev-image-default-local-build docker:index/remoteImage:RemoteImage",
+      "dev-keys ipyparallel:index:Keys",
+      "dev-keys-seed command:local:Command",
+      "dev-local pulumi:providers:docker",
+      "dev-network-local docker:index/network:Network",
+      "dev-readiness ipyparallel:index:Readiness",
+      "dev-readiness-check command:remote:Command",
+      "dev-w1 ipyparallel:index:Worker",
+      "dev-w1-container docker:index/container:Container",
+      "dev-w1-engines ipyparallel:index:Engines",
+      "dev-w1-engines-start command:remote:Command",
+      "dev-w2 ipyparallel:index:Worker",
+      "dev-w2-container docker:index/container:Container",
+      "dev-w2-engines ipyparallel:index:Engines",
+      "dev-w2-engines-start command:remote:Command",
+    ]);
   });
 
   it("starts as many engines as declared, over a pinned SSH connection", () => {

@@ -45,7 +45,10 @@ export async function declare(program: () => pulumi.Output<unknown>): Promise<De
             JSON.stringify(given[key]).includes(SECRET_SIGNATURE),
           ),
         });
-        return { id: id === undefined || id === "" ? `${name}-id` : id, state: { ...given, ...outputs(type, name) } };
+        return {
+          id: id === undefined || id === "" ? `${name}-id` : id,
+          state: { ...given, ...outputs(type, name) },
+        };
       },
       call: ({ inputs }) => inputs as Record<string, unknown>,
     },

@@ -60,7 +60,12 @@ describe("workerSshPorts", () => {
   it("gives each worker of a host a port of its own, below the controllers' ones", () => {
     fc.assert(
       fc.property(workerNames, (names) => {
-        const ports = [...workerSshPorts("dev", names.map((name) => request(name))).values()];
+        const ports = [
+          ...workerSshPorts(
+            "dev",
+            names.map((name) => request(name)),
+          ).values(),
+        ];
         assert.equal(ports.length, names.length);
         assert.equal(new Set(ports).size, names.length);
         assert.ok(ports.every((port) => port >= 20000 && port < 30000));
@@ -86,7 +91,10 @@ describe("workerSshPorts", () => {
     const names = Array.from({ length: 400 }, (_, index) => `w${String(index)}`);
     const alone = names.map((name) => workerSshPorts("dev", [request(name)]).get(name));
     assert.ok(new Set(alone).size < names.length, "this test needs a collision");
-    const together = workerSshPorts("dev", names.map((name) => request(name)));
+    const together = workerSshPorts(
+      "dev",
+      names.map((name) => request(name)),
+    );
     assert.equal(new Set(together.values()).size, names.length);
   });
 
