@@ -66,7 +66,7 @@ export interface UlimitArgs {
 export interface ContainerOptions {
   /** Environment variables of the engines. */
   env?: { [name: string]: string };
-  /** Memory in MiB, at least 64; swap comes on top of it only if the host's Docker says so. */
+  /** Memory in MiB, at least 64; there is no swap on top of it. */
   memoryMiB?: number;
   /** Number of CPUs' worth of time, such as 1.5. */
   cpus?: number;
@@ -162,6 +162,8 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
 function limits(options: ContainerOptions): Partial<docker.ContainerArgs> {
   const given: Partial<docker.ContainerArgs> = {
     memory: options.memoryMiB,
+    // Both at once: Docker refuses memory above what a container has of both together.
+    memorySwap: options.memoryMiB,
     cpus: options.cpus === undefined ? undefined : String(options.cpus),
     cpuSet: options.cpuSet,
     gpus: options.gpus,

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { relative } from "node:path";
 
 import { quote } from "./quote";
 
@@ -89,13 +90,18 @@ export function isLoopback(address: string): boolean {
   return address === "localhost" || address === "::1" || address.startsWith("127.");
 }
 
-/** Seconds that a connection to a host may take before it counts as unreachable. */
-export const CONNECT_SECONDS = 8;
+/**
+ * Seconds until `ssh` gives up. A host that does not answer is told sooner, by the script that
+ * makes the connection; the rest is for connections that a busy sshd drops.
+ */
+const CONNECT_SECONDS = 30;
+
+/** Relative, since the stack's state holds it: the same wherever the program's folder is. */
+const CONNECT_SCRIPT = relative(process.cwd(), require.resolve("../scripts/ssh-connect.cjs"));
 
 /**
- * Options of `ssh` for a host: no questions, a pinned host key, the way through a bastion, and one
- * connection that all that follow share, since sshd drops connections that come too fast
- * (MaxStartups).
+ * Options of `ssh` for a host: no questions, a pinned host key, and a connection that outlives a
+ * busy sshd and goes through the bastion where there is one.
  */
 export function sshOptions({ bastion, hostKey, identityFile }: HostArgs): string[] {
   const common = [
@@ -105,23 +111,27 @@ export function sshOptions({ bastion, hostKey, identityFile }: HostArgs): string
     `ConnectTimeout=${String(CONNECT_SECONDS)}`,
     ...(identityFile === undefined ? [] : ["-i", identityFile]),
   ];
-  const options = [
+  const connect = ["node", CONNECT_SCRIPT];
+  if (bastion === undefined) {
+    return [...common, ...knownHost(hostKey), "-o", `ProxyCommand=${quote(...connect)} %h %p`];
+  }
+  const { host, port, user } = bastion;
+  const through = [
+    "ssh",
+    ...common,
+    ...knownHost(bastion.hostKey),
+    "-p",
+    String(port ?? 22),
+    `${user ?? "root"}@${host}`,
+    "-W",
+  ];
+  const words = quote(...through).replaceAll("%", "%%");
+  return [
     ...common,
     ...knownHost(hostKey),
     "-o",
-    "ControlMaster=auto",
-    "-o",
-    "ControlPath=~/.ssh/ipp-%C",
-    "-o",
-    "ControlPersist=60",
+    `ProxyCommand=${quote(...connect)} %h %p ${words} '[%h]:%p'`,
   ];
-  if (bastion !== undefined) {
-    const through = ["ssh", ...common, ...knownHost(bastion.hostKey)];
-    const target = `${bastion.user ?? "root"}@${bastion.host}`;
-    const words = quote(...through, "-p", String(bastion.port ?? 22), target).replaceAll("%", "%%");
-    options.push("-o", `ProxyCommand=${words} -W [%h]:%p`);
-  }
-  return options;
 }
 
 /** Options by which `ssh` accepts this host key and no other. */
