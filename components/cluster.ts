@@ -13,6 +13,7 @@ import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
 import { firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
+import { frozen } from "./lib/repair";
 import type { SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
 import { Worker } from "./worker";
@@ -128,6 +129,18 @@ export interface ClusterArgs {
   timeout?: number;
   /** The workers. */
   workers: WorkerSpec[];
+  /**
+   * Why containers are to be replaced though nothing else changed, by the worker's name or
+   * `controller`. A text must be new for each cause. Defaults to none.
+   */
+  containerRepairs?: { [part: string]: string };
+  /** Why engines, or ipcontroller, are to be set up again; otherwise as `containerRepairs`. */
+  repairs?: { [part: string]: string };
+  /**
+   * Names of hosts that can't be reached at the moment: what is there is left as it is, and their
+   * workers are not waited for. Defaults to none.
+   */
+  unreachableHosts?: string[];
 }
 
 /** An ipyparallel cluster: a controller, workers, and the engines in them, ready to be used. */
@@ -176,6 +189,8 @@ export class Cluster extends pulumi.ComponentResource {
         heartbeatTimeout: plan.heartbeatTimeout,
         ssh: controllerSsh,
         timeout: plan.timeout,
+        containerRepair: args.containerRepairs?.[CONTROLLER],
+        repair: args.repairs?.[CONTROLLER],
       },
       home.opts,
     );
@@ -194,6 +209,7 @@ export class Cluster extends pulumi.ComponentResource {
           hostKey: hostKey(planned.name).private,
           authorizedKey: keys.client.public,
           options: planned.options,
+          repair: args.containerRepairs?.[planned.name],
         },
         { ...machine.opts, dependsOn: machine.volumes(planned) },
       );
@@ -213,23 +229,28 @@ export class Cluster extends pulumi.ComponentResource {
           ),
           imports: args.imports,
           timeout: plan.timeout,
+          repair: args.repairs?.[planned.name],
         },
-        { parent: this },
+        { parent: this, ...machine.freeze },
       );
       return engines.report;
     });
 
+    const expected = plan.workers.filter((worker) => !plan.leftAlone(worker.host));
     const readiness = new Readiness(
       `${name}-readiness`,
       {
         ssh: controllerSsh,
-        workers: Object.fromEntries(plan.workers.map((worker) => [worker.name, worker.engines])),
+        workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
         after: [pulumi.all([controller.report, ...reports]).apply((all) => sha256(all.join("\n")))],
         timeout: plan.timeout,
       },
       { parent: this },
     );
-    this.engines = readiness.engines;
+    const hostOf = new Map(plan.workers.map((worker) => [worker.name, worker.host]));
+    this.engines = readiness.engines.apply((engines) =>
+      engines.map((engine) => ({ ...engine, host: hostOf.get(engine.worker) ?? engine.host })),
+    );
     this.profile = pulumi.output(plan.profile);
     this.ports = pulumi.output(plan.portRules);
     this.firewall = pulumi.output(firewallRules(plan.portRules));
@@ -241,6 +262,8 @@ export class Cluster extends pulumi.ComponentResource {
 interface Machine {
   /** For components whose children are made on the host. */
   opts: pulumi.ComponentResourceOptions;
+  /** Options that leave everything as it is, where the host is to be left alone. */
+  freeze: pulumi.ComponentResourceOptions;
   /** Id of an image on the host. */
   image: (name: string) => pulumi.Output<string>;
   /** Name of the cluster's network on the host. */
@@ -268,7 +291,8 @@ function declareMachines(
       },
       { parent },
     );
-    const child = { parent, provider };
+    const freeze = plan.leftAlone(host) ? frozen(settings.abandoned === true) : {};
+    const child = { parent, provider, ...freeze };
     const network = new docker.Network(
       `${name}-network-${host}`,
       { name: dockerName(name), driver: "bridge", labels: dockerLabels(name, "network") },
@@ -289,7 +313,7 @@ function declareMachines(
             host: settings,
             copyBase: args.copyBaseImage,
           },
-          { parent, providers: [provider] },
+          { parent, providers: [provider], ...freeze },
         ).imageId,
       ]),
     );
@@ -306,7 +330,8 @@ function declareMachines(
       ]),
     );
     return {
-      opts: { parent, providers: [provider] },
+      opts: { parent, providers: [provider], ...freeze },
+      freeze,
       image: (image) => images.get(image) as pulumi.Output<string>,
       network: network.name,
       volumes: (worker) => mounted(worker).map((volume) => volumes.get(volume) as docker.Volume),

@@ -5,12 +5,13 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ANY_ADDRESS, clientFile, engineFile } from "./lib/connectionFiles";
-import { nodeArgs } from "./lib/container";
+import { nodeArgs, REPAIR_INPUT } from "./lib/container";
 import { controllerConfig } from "./lib/controllerConfig";
 import type { KeySet } from "./lib/keys";
 import { CONTROLLER, dockerName, dockerLabels } from "./lib/names";
 import type { ControllerPorts } from "./lib/ports";
 import { quote } from "./lib/quote";
+import { repairable } from "./lib/repair";
 import { sshConnection, type SshTarget } from "./lib/ssh";
 
 /** Arguments of {@link ControllerProfile}. */
@@ -45,6 +46,10 @@ export interface ControllerProfileArgs {
   ssh: SshTarget;
   /** Seconds until a controller that does not answer is an error. */
   timeout: number;
+  /** Why the container is to be replaced though nothing else changed. */
+  containerRepair?: string;
+  /** Why ipcontroller is to be set up again though nothing else changed. */
+  repair?: string;
 }
 
 const PROFILE_SCRIPT = relative(process.cwd(), require.resolve("./scripts/client-profile.cjs"));
@@ -82,6 +87,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
       hostKey: args.hostKey,
       authorizedKey: keys.client.public,
       ports: published.map((port) => ({ internal: port, external: port })),
+      repair: args.containerRepair,
     });
     const container = new docker.Container(
       `${name}-container`,
@@ -92,7 +98,11 @@ export class ControllerProfile extends pulumi.ComponentResource {
           { containerPath: "/home/ipp", volumeName: volume.name },
         ],
       },
-      { parent: this, deleteBeforeReplace: true },
+      {
+        parent: this,
+        deleteBeforeReplace: true,
+        ...repairable(REPAIR_INPUT, args.containerRepair),
+      },
     );
 
     const setUp = new command.remote.Command(
@@ -108,11 +118,11 @@ export class ControllerProfile extends pulumi.ComponentResource {
             curve,
           }),
         ),
-        triggers: [container.id],
+        triggers: [container.id, args.repair ?? ""],
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this },
+      { parent: this, ...repairable("triggers[1]", args.repair) },
     );
     this.report = setUp.stdout;
 

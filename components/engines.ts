@@ -2,6 +2,7 @@ import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import { quote } from "./lib/quote";
+import { repairable } from "./lib/repair";
 import { sshConnection, type SshTarget } from "./lib/ssh";
 
 /** Arguments of {@link Engines}. */
@@ -18,6 +19,8 @@ export interface EnginesArgs {
   imports?: string[];
   /** Seconds until an engine that has not registered is an error. */
   timeout: number;
+  /** Why what runs is to be set up again though nothing else changed; see {@link repairable}. */
+  repair?: string;
 }
 
 /** The engines of one worker: the engine file brought there, and as many engines as declared. */
@@ -36,11 +39,11 @@ export class Engines extends pulumi.ComponentResource {
         connection: sshConnection(args.ssh),
         create: quote(...words),
         stdin: pulumi.interpolate`{"connection": ${args.connectionFile}}`,
-        triggers: [args.containerId],
+        triggers: [args.containerId, args.repair ?? ""],
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this },
+      { parent: this, ...repairable("triggers[1]", args.repair) },
     );
     this.report = start.stdout;
     this.registerOutputs();

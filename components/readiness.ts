@@ -24,7 +24,7 @@ export interface EngineInfo {
   ident: string;
   worker: string;
   slot: number;
-  /** Name of the container. */
+  /** Name of the host. */
   host: string;
   /** Version of Python. */
   python: string;

@@ -1,7 +1,8 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { type ContainerOptions, nodeArgs } from "./lib/container";
+import { type ContainerOptions, nodeArgs, REPAIR_INPUT } from "./lib/container";
+import { repairable } from "./lib/repair";
 
 /** Arguments of {@link Worker}. */
 export interface WorkerArgs {
@@ -26,6 +27,8 @@ export interface WorkerArgs {
    * any other one replaces the container.
    */
   options?: ContainerOptions;
+  /** Why the container is to be replaced though nothing else changed. */
+  repair?: string;
 }
 
 /** One container with an SSH server, in which engines can be started. */
@@ -38,7 +41,7 @@ export class Worker extends pulumi.ComponentResource {
     const container = new docker.Container(
       `${name}-container`,
       { ...nodeArgs({ ...args, part: args.worker, role: "worker" }) },
-      { parent: this, deleteBeforeReplace: true },
+      { parent: this, deleteBeforeReplace: true, ...repairable(REPAIR_INPUT, args.repair) },
     );
     this.containerId = container.id;
     this.registerOutputs();

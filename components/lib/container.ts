@@ -35,7 +35,12 @@ export interface NodeSettings {
   ports?: PublishedPort[];
   /** What the container may use, and what it sees of its host. */
   options?: ContainerOptions;
+  /** Why the container is to be replaced though nothing else changed. */
+  repair?: string;
 }
+
+/** Path of the input that holds {@link NodeSettings.repair}. */
+export const REPAIR_INPUT = "labels[2].value";
 
 /** A folder of the host, or a volume of the cluster, in a container. */
 export interface MountArgs {
@@ -134,6 +139,7 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
       .sort(),
     labels: [
       ...dockerLabels(node.cluster, node.part),
+      { label: "ipyparallel.repaired", value: node.repair ?? "" },
       ...Object.entries(options.labels ?? {}).map(([label, value]) => ({ label, value })),
     ],
     networkMode: "bridge",
@@ -149,6 +155,8 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     tmpfs: { "/run": TMPFS, "/tmp": TMPFS },
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges"],
+    // A container that was stopped by hand is to be told of, not removed by the next refresh.
+    mustRun: false,
     removeVolumes: true,
     destroyGraceSeconds: STOP_SECONDS,
     ...limits(options),

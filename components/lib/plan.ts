@@ -43,6 +43,8 @@ export interface ClusterPlan {
   portRules: PortRule[];
   /** A host by its name. */
   host: (name: string) => Host;
+  /** Whether a host is abandoned or can't be reached, so that nothing on it is touched. */
+  leftAlone: (host: string) => boolean;
 }
 
 /**
@@ -64,9 +66,10 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
   const images = new Map(Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }));
   const ports = controllerPorts(args.basePort ?? defaultBasePort(name));
 
-  const declared = args.workers
-    .map((worker) => ({ ...worker, host: worker.host ?? controllerHost }))
-    .filter((worker) => host(worker.host).abandoned !== true);
+  const declared = args.workers.map((worker) => ({
+    ...worker,
+    host: worker.host ?? controllerHost,
+  }));
   const sshPorts = workerSshPorts(name, declared, {
     [controllerHost]: [...ports.engine, ...ports.client, ...ports.internal, ports.ssh],
   });
@@ -106,6 +109,8 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     images: Object.fromEntries(images),
     portRules: portRules({ controllerHost, ports, workers, host }),
     host,
+    leftAlone: (key) =>
+      host(key).abandoned === true || args.unreachableHosts?.includes(key) === true,
   };
 }
 

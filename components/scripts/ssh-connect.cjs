@@ -53,7 +53,9 @@ function dial() {
     close: () => socket.destroy(),
     fail(callback) {
       socket.on("timeout", () => callback(`no answer within ${DIAL_TIMEOUT / 1000} s`));
-      socket.on("error", ({ code, message }) => callback(code === "ECONNRESET" ? undefined : message));
+      socket.on("error", ({ code, message }) =>
+        callback(code === "ECONNRESET" ? undefined : message),
+      );
       socket.on("close", () => callback(undefined));
     },
   };
@@ -84,7 +86,9 @@ function attempt(number) {
     if (!received.subarray(0, BANNER.length).equals(BANNER)) {
       // sshd tells in words that it is full ("Exceeded MaxStartups"), or it is no sshd at all.
       if (!received.toString("latin1").startsWith("Exceed")) {
-        give(`what answers there is no SSH server: ${JSON.stringify(received.toString("latin1", 0, 60))}`);
+        give(
+          `what answers there is no SSH server: ${JSON.stringify(received.toString("latin1", 0, 60))}`,
+        );
       }
       return;
     }

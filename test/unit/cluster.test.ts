@@ -55,7 +55,7 @@ describe("Cluster", () => {
   it("starts as many engines as declared, over a pinned SSH connection", () => {
     const { inputs, secrets } = named(declared, "dev-w2-engines-start");
     assert.equal(inputs.create, "ippctl engines --count 3 --timeout 60");
-    assert.deepEqual(inputs.triggers, ["dev-w2-container-id"]);
+    assert.deepEqual(inputs.triggers, ["dev-w2-container-id", ""]);
     const { privateKey, hostKey, ...connection } = inputs.connection as Record<string, unknown>;
     assert.deepEqual(connection, {
       host: "127.0.0.1",
