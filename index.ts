@@ -6,7 +6,7 @@ import { Cluster, type ClusterArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { planCluster } from "./components/lib/plan";
 import { ConfigError, parseCluster } from "./config/parse";
-import { type Probe, probeHosts, type Problem, problems } from "./config/preflight";
+import { probeHosts, type Problem, problems } from "./config/preflight";
 import { expandWorkers, toWorkerSpec } from "./config/resolve";
 
 /** The base image that set-up made because none could be pulled; see tools/setup. */
