@@ -49,6 +49,15 @@ const pytest = (name, group, ...args) => ({
   command: tool("pytest"),
   args,
 });
+// Paths are trimmed as build.sh does, so that what it has compiled is not compiled again.
+const go = (group, folder, counts, ...args) => ({
+  name: `go ${args[0]} ${folder.split("/").at(-1)}`,
+  group,
+  counts,
+  command: "go",
+  args: [...args, "-trimpath", "./..."],
+  cwd: folder,
+});
 
 /**
  * A suite is a command and the way its tests are counted: `status` is one test, passed when the
@@ -65,19 +74,8 @@ export const suites = () => [
   check("gofmt", "bash", ["tools/test/gofmt.sh", ...filesEndingIn(".go")]),
   mocha("unit", "unit", "test/unit/*.test.{ts,mjs}"),
   pytest("image unit", "unit", "-m", "not real", "test/image"),
-  ...goModules().map((folder) => ({
-    ...check(`go vet ${folder.split("/").at(-1)}`, "go", ["vet", "./..."]),
-    group: "vet",
-    cwd: folder,
-  })),
-  ...goModules().map((folder) => ({
-    name: `go ${folder.split("/").at(-1)}`,
-    group: "go",
-    counts: "go",
-    command: "go",
-    args: ["test", "-json", "./..."],
-    cwd: folder,
-  })),
+  ...goModules().map((folder) => go("vet", folder, "status", "vet")),
+  ...goModules().map((folder) => go("go", folder, "go", "test", "-json")),
   pytest("image", "real", "-m", "real", "test/image"),
   mocha("hosts", "real", "test/hosts/*.test.ts"),
   mocha("real", "real", "test/real/*.test.ts"),
