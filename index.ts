@@ -4,7 +4,8 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { Cluster, type ClusterArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
-import { planCluster } from "./components/lib/plan";
+import { type ClusterPlan, planCluster } from "./components/lib/plan";
+import { findDrift } from "./config/drift";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
 import { expandWorkers, toWorkerSpec } from "./config/resolve";
@@ -68,10 +69,37 @@ async function readArguments(): Promise<ClusterArgs> {
     return withCores(() => undefined);
   }
   const probes = await probeHosts(stack, plan);
-  if (preflight) {
-    report(plan.controllerHost, problems(plan, probes));
+  const found = withCores((host) => probes.get(host ?? plan.controllerHost)?.cores);
+  if (!preflight) {
+    return found;
   }
-  return withCores((host) => (probes.get(host ?? plan.controllerHost))?.cores);
+  const drift = findDrift(plan, probes);
+  report(plan.controllerHost, problems(plan, probes));
+  for (const message of [...drift.messages, ...abandonedNotes(plan, stack)]) {
+    void pulumi.log.warn(message);
+  }
+  return {
+    ...found,
+    containerRepairs: drift.containers,
+    repairs: drift.engines,
+    unreachableHosts: [...probes].flatMap(([host, { failure }]) =>
+      failure === undefined || host === plan.controllerHost ? [] : [host],
+    ),
+  };
+}
+
+/** What is left on hosts that are gone for good, should they ever return. */
+function abandonedNotes(plan: ClusterPlan, cluster: string): string[] {
+  const label = `label=ipyparallel.cluster=${cluster}`;
+  return plan.hosts
+    .filter((host) => plan.host(host).abandoned === true)
+    .map(
+      (host) =>
+        `host ${host} is abandoned: nothing there is touched. If it returns, clean up there with ` +
+        `\`docker rm -fv $(docker ps -aq --filter ${label}); ` +
+        `docker network rm $(docker network ls -q --filter ${label}); ` +
+        `docker volume rm $(docker volume ls -q --filter ${label})\``,
+    );
 }
 
 /**

@@ -26,6 +26,26 @@ export interface Probe {
   taken: TakenPort[];
   /** Why the controller's ports can't be reached from there. */
   controllerFailure?: string;
+  /** What the cluster has there, by the names of its parts. */
+  parts: Map<string, Part>;
+}
+
+/** A container of the cluster. */
+export interface Part {
+  /** Docker's word for what the container is doing, such as `running` or `exited`. */
+  state: string;
+  /** When it ended, if it does not run. */
+  ended?: string;
+  /** What `ippctl status` says in it, if it runs. */
+  status?: PartStatus;
+}
+
+/** What `ippctl status` says in a container, as far as it is used here. */
+export interface PartStatus {
+  /** What is not as it was set up, in words. */
+  drift?: string[];
+  /** A text that is new each time that it is set up. */
+  applied?: string | null;
 }
 
 /** A port in use; no address means every one. */
@@ -53,7 +73,8 @@ const PROBE_SCRIPT = join(__dirname, "probe.sh");
 export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Map<string, Probe>> {
   const controller = plan.host(plan.controllerHost);
   const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
-  const probes = [...hosts].map(async (name) => {
+  const present = [...hosts].filter((host) => !plan.leftAlone(host));
+  const probes = present.map(async (name) => {
     const host = plan.host(name);
     const words = ["sh", "-s", "--", host.docker, cluster];
     if (name !== plan.controllerHost) {
@@ -74,7 +95,7 @@ function probe([program, ...args]: string[]): Promise<Probe> {
     let output = "";
     let errors = "";
     const fail = (failure: string) => {
-      resolve({ failure, taken: [] });
+      resolve({ failure, taken: [], parts: new Map() });
     };
     const timer = setTimeout(() => {
       fail(`no answer within ${String(DEADLINE / 1000)} s`);
@@ -140,6 +161,17 @@ export function parseProbe(output: string, now: number): Probe {
       ...values("listens").map(listeningPort),
     ].filter(({ port }) => !own.has(port)),
     controllerFailure: controller === "reached" ? undefined : controller,
+    parts: new Map([
+      ...values("ended").map((line): [string, Part] => {
+        const [part = "", state = "", ended] = line.split(" ");
+        return [part, { state, ended }];
+      }),
+      ...values("status").map((line): [string, Part] => {
+        const space = line.indexOf(" ");
+        const status = JSON.parse(line.slice(space + 1)) as PartStatus;
+        return [line.slice(0, space), { state: "running", status }];
+      }),
+    ]),
   };
 }
 

@@ -32,6 +32,25 @@ else
   echo "docker-error $(printf '%s\n' "$answer" | tail -n 1)"
 fi
 
+# What the cluster has here: its parts, their containers' state, and what runs in them.
+look() {
+  part=$1 state=$2 id=$3
+  if [ "$state" = running ]; then
+    status=$(timeout 6 docker exec "$id" ippctl status 2>/dev/null) && echo "status $part $status"
+  else
+    echo "ended $part $state $(docker inspect --format '{{.State.FinishedAt}}' "$id" 2>/dev/null)"
+  fi
+}
+if [ -n "${version:-}" ]; then
+  docker ps --all --filter "label=ipyparallel.cluster=$cluster" \
+    --format '{{.Label "ipyparallel.part"}} {{.State}} {{.ID}}' | {
+    while read -r part state id; do
+      look "$part" "$state" "$id" &
+    done
+    wait
+  }
+fi
+
 # Sockets that listen (state 0A), as hexadecimal address:port.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { print "listens " $2 }'
 

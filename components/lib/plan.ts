@@ -41,6 +41,8 @@ export interface ClusterPlan {
   workers: PlannedWorker[];
   images: Record<string, ImageArgs>;
   portRules: PortRule[];
+  /** Names of all hosts. */
+  hosts: string[];
   /** A host by its name. */
   host: (name: string) => Host;
   /** Whether a host is abandoned or can't be reached, so that nothing on it is touched. */
@@ -108,6 +110,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     workers,
     images: Object.fromEntries(images),
     portRules: portRules({ controllerHost, ports, workers, host }),
+    hosts: [...hosts.keys()],
     host,
     leftAlone: (key) =>
       host(key).abandoned === true || args.unreachableHosts?.includes(key) === true,

@@ -5,7 +5,9 @@ import fc from "fast-check";
 
 import { quote } from "../../components/lib/quote";
 
-describe("quote", () => {
+describe("quote", function () {
+  this.timeout(60_000);
+
   it("leaves harmless words as they are", () => {
     assert.equal(quote("ippctl", "engines", "--count", "2"), "ippctl engines --count 2");
   });

@@ -1,0 +1,43 @@
+import { CONTROLLER } from "../components/lib/names";
+import type { ClusterPlan } from "../components/lib/plan";
+import type { Probe } from "./preflight";
+
+/** What is no longer as declared, and is to be repaired. */
+export interface Drift {
+  /** Why containers are to be replaced, by the names of their parts. */
+  containers: Record<string, string>;
+  /** Why engines, or ipcontroller, are to be set up again, by the names of their parts. */
+  engines: Record<string, string>;
+  /** The same as lines for people. */
+  messages: string[];
+}
+
+/**
+ * What is no longer as declared on the hosts of a cluster. What is missing altogether is not told
+ * here: a refresh finds it.
+ */
+export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift {
+  const drift: Drift = { containers: {}, engines: {}, messages: [] };
+  const parts = [
+    { name: CONTROLLER, host: plan.controllerHost },
+    ...plan.workers.map(({ name, host }) => ({ name, host })),
+  ];
+  for (const { name, host } of parts) {
+    const part = probes.get(host)?.parts.get(name);
+    const title = name === CONTROLLER ? CONTROLLER : `worker ${name}`;
+    if (part === undefined) {
+      continue;
+    }
+    if (part.state !== "running" && part.state !== "restarting") {
+      drift.containers[name] = `${part.state} since ${part.ended ?? "an unknown time"}`;
+      drift.messages.push(`${title}: its container is ${part.state}; it is replaced`);
+    }
+    const changes = part.status?.drift ?? [];
+    if (changes.length > 0) {
+      drift.engines[name] =
+        `${changes.join("; ")} (after set-up ${part.status?.applied ?? "none"})`;
+      drift.messages.push(`${title}: ${changes.join("; ")}; it is set up again`);
+    }
+  }
+  return drift;
+}
