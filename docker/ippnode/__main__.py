@@ -11,17 +11,21 @@ def main(role: str) -> None:
     """Import what the role's processes need, and serve. Each forked child returns here too."""
     if role == "worker":
         from ippnode.engine import run_engine as run_job
+        from ippnode.engine import warm_up
         from ippnode.worker import WorkerAgent as Agent
     else:
+        sys.modules["numpy"] = None  # type: ignore[assignment]  # 0.1 s, and nobody here needs it
         from ippnode.controller import ControllerAgent as Agent
         from ippnode.hub import run_controller as run_job
+
+        warm_up = None
 
     def run_agent(fork_server: socket) -> None:
         set_process_name("ippagent")
         asyncio.run(Agent(fork_server).run())
 
     set_process_name("ippnode")
-    ForkServer(run_agent, run_job).serve()()
+    ForkServer(run_agent, run_job, warm_up).serve()()
 
 
 if __name__ == "__main__":

@@ -2,8 +2,8 @@
 
 Starting an engine by `exec` costs most of a CPU second in imports, and another half for its nanny.
 Forked from here it costs a tenth of that, and the engines of a worker share the memory of what
-was imported. This process has no threads and no ZeroMQ context, so forking is safe; what decides
-and talks to others is its first child, the agent.
+was imported. This process runs no threads of its own and has no ZeroMQ context, so forking is
+safe; what decides and talks to others is its first child, the agent.
 
 Agent and fork server speak JSON lines over a socket pair:
 
@@ -65,9 +65,13 @@ class Child:
 class ForkServer:
     """Forks the agent, then whatever the agent asks for, until SIGTERM."""
 
-    def __init__(self, run_agent: RunAgent, run_job: RunJob) -> None:
+    def __init__(
+        self, run_agent: RunAgent, run_job: RunJob, warm_up: Callable[[], None] | None = None
+    ) -> None:
         self.run_agent = run_agent
         self.run_job = run_job
+        self.warm_up = warm_up
+        """Imports more for the jobs, while the agent is already at work."""
         self.children: dict[str, Child] = {}
         self.agent_pid = 0
         self.agent: socket.socket | None = None
@@ -76,8 +80,7 @@ class ForkServer:
 
     def serve(self) -> Callable[[], None]:
         """Serve until stopped. Returns more than once: in each forked child, with its work."""
-        gc.collect()
-        gc.freeze()  # what is imported so far stays shared: no collector writes to it
+        _share_memory()
         self._wakeups = socket.socketpair()
         for end in self._wakeups:
             end.setblocking(False)
@@ -91,12 +94,19 @@ class ForkServer:
                     return lambda: None
                 if work := self._fork_agent():
                     return work
+                self._warm_up()
             if self.stop_at and time.monotonic() > self.stop_at:
                 os.kill(self.agent_pid, signal.SIGKILL)
             for line in self._wait():
                 if work := self._obey(json.loads(line)):
                     return work
             self._reap()
+
+    def _warm_up(self) -> None:
+        if self.warm_up:
+            self.warm_up()
+            self.warm_up = None
+            _share_memory()
 
     def _stop(self, *_: object) -> None:
         """SIGTERM: the agent ends its children in order, then itself."""
@@ -212,6 +222,12 @@ class ForkServer:
             os.close(child.reason)
             del self.children[child.key]
             self._tell(event="ended", key=child.key, status=code, reason=reason)
+
+
+def _share_memory() -> None:
+    """Have all that is imported so far stay shared with the children: no collector writes to it."""
+    gc.collect()
+    gc.freeze()
 
 
 def _write(pipe: int, text: str) -> None:

@@ -13,10 +13,13 @@ import signal
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import ipyparallel.controller.app as controller_app
+from ipyparallel.controller import heartmonitor
 from ipyparallel.controller.app import IPController
+from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
 from jupyter_client.session import DELIM
 from tornado.ioloop import PeriodicCallback
@@ -88,6 +91,15 @@ class RestoringHub(Hub):
         self.silent.clear()
 
 
+class PromptHeartMonitor(HeartMonitor):
+    """A heart monitor that reports a new heart when it first beats, not one period later."""
+
+    def handle_pong(self, msg: list[bytes]) -> None:
+        super().handle_pong(msg)
+        if msg[0] in self.responses and msg[0] not in self.hearts:
+            self.handle_new_hearts([msg[0]])
+
+
 class Controller(IPController):
     """An IPController whose processes live and die together."""
 
@@ -122,6 +134,8 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     set_process_name("ipcontroller")
     os.register_at_fork(after_in_child=_begin_process)
     controller_app.Hub = RestoringHub
+    heartmonitor.HeartMonitor = PromptHeartMonitor
+    controller_app.time = SimpleNamespace(sleep=lambda _: None)  # it sleeps while nobody waits
     controller_app.TaskScheduler = scheduler.JournalingScheduler
     state = read_json(paths.ENGINE_STATE) or {}
     scheduler.is_restart = bool(state.get("engines"))

@@ -81,6 +81,8 @@ class Hub:
     def _connected(self) -> zmq.asyncio.Socket:
         if self.socket is None:
             self.socket = self.context.socket(zmq.DEALER)
+            self.socket.RECONNECT_IVL, self.socket.RECONNECT_IVL_MAX = 30, 250
+            self.socket.CONNECT_TIMEOUT = 1000
             key = self.connection.get("curve_serverkey")
             util.connect(
                 self.socket,

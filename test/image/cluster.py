@@ -71,7 +71,7 @@ class Cluster:
     """Controller and workers in a network of their own; `close` removes all of it."""
 
     def __init__(
-        self, image: str, period: int = 500, misses: int = 20, restart: str = "unless-stopped"
+        self, image: str, period: int = 250, misses: int = 40, restart: str = "unless-stopped"
     ) -> None:
         self.image = image
         self.prefix = f"ippimg-{secrets.token_hex(3)}"
