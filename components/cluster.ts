@@ -231,7 +231,9 @@ export class Cluster extends pulumi.ComponentResource {
           timeout: plan.timeout,
           repair: args.repairs?.[planned.name],
         },
-        { parent: this, ...machine.freeze },
+        // Engines wait for the controller. As Pulumi runs only so many commands at once, they must
+        // not take the places of those that bring it up.
+        { parent: this, dependsOn: [controller], ...machine.freeze },
       );
       return engines.report;
     });
