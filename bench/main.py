@@ -12,8 +12,9 @@ import types
 from pathlib import Path
 
 from lib import chart, report
-from lib.context import Context, say
+from lib.context import Context
 from lib.figures import Figure
+from lib.log import say
 from lib.peers import Peers
 from lib.process import Failed
 from measures import bring_up, change, image, large, preview, running

@@ -1,12 +1,11 @@
 """What every measurement is given."""
 
-import sys
-import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from .figures import Figure
+from .log import say
 from .peers import Peers
 
 
@@ -38,8 +37,3 @@ class Context:
         for run in range(1, total + 1):
             say(f"{what}: run {run} of {total}")
             yield run
-
-
-def say(text: str) -> None:
-    """Tells what happens, on stderr."""
-    print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)

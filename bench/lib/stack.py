@@ -11,6 +11,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from .log import say
 from .process import Failed, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -167,6 +168,7 @@ class Stack:
                 os.close(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK))
             reader.join(10)
             pipe.unlink()
+        say(f"  {self.name}: {args[0]} took {seconds:.1f} s")
         return Operation(seconds, events)
 
     def _pulumi(self, *args: str) -> str:

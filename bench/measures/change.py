@@ -114,7 +114,12 @@ def one_more(stack: Stack) -> Iterator[ipp.Client]:
         client.wait_for_engines(WORKERS, timeout=20, interactive=False)
         before = set(client.ids)
         yield client
-        client.shutdown(targets=list(set(client.ids) - before), block=True)
+        client.shutdown(targets=list(set(client.ids) - before), block=False)
+        deadline = time.monotonic() + 20
+        while set(client.ids) != before:
+            if time.monotonic() > deadline:
+                raise TimeoutError("the engine started by hand has not ended within 20 s")
+            time.sleep(0.05)
 
 
 def wait_for_one_more(client: ipp.Client) -> None:
@@ -124,15 +129,16 @@ def wait_for_one_more(client: ipp.Client) -> None:
 def worker_by_hand(stack: Stack) -> float:
     """Seconds from `docker run` to a registered engine: docker run, scp, ssh, ipengine."""
     name = f"{PREFIX}-one-more"
-    with tempfile.TemporaryDirectory() as folder, one_more(stack) as client:
+    with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "ipcontroller-engine.json")
         file.write_text(engine_file(stack).replace("0.0.0.0", "controller"))
         run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", f"{folder}/id"])
         try:
-            begin = time.monotonic()
-            run([BENCH / "add_worker.sh", PLAIN_IMAGE, name, f"ipp-{stack.name}", folder])
-            wait_for_one_more(client)
-            return time.monotonic() - begin
+            with one_more(stack) as client:
+                begin = time.monotonic()
+                run([BENCH / "add_worker.sh", PLAIN_IMAGE, name, f"ipp-{stack.name}", folder])
+                wait_for_one_more(client)
+                return time.monotonic() - begin
         finally:
             run(["docker", "rm", "-f", "-v", name])
 
