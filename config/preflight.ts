@@ -46,6 +46,30 @@ export interface PartStatus {
   drift?: string[];
   /** A text that is new each time that it is set up. */
   applied?: string | null;
+  /** The controller's state: `answering` if all is well. */
+  state?: string;
+  /** Why the controller was last restarted. */
+  reason?: string;
+  /** A worker's engines, or those that the controller knows. */
+  engines?: EngineStatus[];
+  /** Free space, by folder. */
+  disks?: Record<string, { full: boolean }>;
+  /** A worker's clock against the controller's. */
+  clock?: { off: boolean; ahead_seconds?: number | null };
+}
+
+/** What `ippctl status` says of one engine; a worker and the controller each know a part. */
+export interface EngineStatus {
+  slot: number;
+  ident: string;
+  /** At a worker: `registered` if all is well. */
+  state?: string;
+  /** At a worker: when it was last restarted, in seconds since 1970, and why. */
+  last_restart?: number | null;
+  reason?: string;
+  /** At the controller: the worker that it belongs to, and the tasks that it has. */
+  worker?: string;
+  tasks?: number;
 }
 
 /** A port in use; no address means every one. */

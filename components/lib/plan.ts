@@ -29,6 +29,7 @@ export interface PlannedWorker {
 
 /** A cluster with everything decided. */
 export interface ClusterPlan {
+  name: string;
   profile: string;
   keyGeneration: number;
   heartbeatPeriod: number;
@@ -99,6 +100,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
 
   const spread = workers.some((worker) => worker.host !== controllerHost);
   return {
+    name,
     profile: args.profile ?? name,
     keyGeneration: args.keyGeneration ?? 0,
     heartbeatPeriod: args.heartbeatPeriod ?? 200,

@@ -1,0 +1,154 @@
+import { CONTROLLER } from "../components/lib/names";
+import type { ClusterPlan } from "../components/lib/plan";
+import type { Part, Probe } from "./preflight";
+
+/** One worker, as declared and as found. */
+export interface WorkerStatus {
+  worker: string;
+  host: string;
+  /** State of the container: Docker's word, `missing`, or `unknown` where nothing answers. */
+  container: string;
+  /** Number of engines in the stack file. */
+  declared: number;
+  /** Engines that the controller knows. */
+  registered: number;
+  /** Engines that answer the controller's heartbeat. */
+  answering: number;
+  /** Engines with a task. */
+  busy: number;
+  /** When an engine was last restarted, and why; none where none was. */
+  lastRestart?: string;
+  reason?: string;
+}
+
+/** A whole cluster, as declared and as found. */
+export interface ClusterStatus {
+  cluster: string;
+  controller: { host: string; container: string; state: string; reason?: string };
+  workers: WorkerStatus[];
+  /** What is not as it should be, in words; empty if all is well. */
+  missing: string[];
+}
+
+/** What a cluster's hosts say of it. */
+export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): ClusterStatus {
+  const missing: string[] = [];
+  const look = (part: string, host: string): Part => {
+    const probe = probes.get(host);
+    if (plan.leftAlone(host)) {
+      return { state: "abandoned" };
+    }
+    if (probe === undefined || probe.failure !== undefined) {
+      missing.push(`${part}: host ${host} does not answer (${probe?.failure ?? "not asked"})`);
+      return { state: "unknown" };
+    }
+    const found = probe.parts.get(part) ?? { state: "missing" };
+    if (found.state !== "running") {
+      missing.push(`${part}: its container on host ${host} is ${found.state}`);
+    }
+    return found;
+  };
+
+  const controller = look(CONTROLLER, plan.controllerHost);
+  const known = controller.status?.engines ?? [];
+  const state = controller.status?.state ?? "unknown";
+  if (controller.state === "running" && state !== "answering") {
+    missing.push(`${CONTROLLER}: ${state}${because(controller.status?.reason)}`);
+  }
+
+  const workers = plan.workers.map(({ name, host, engines: declared }): WorkerStatus => {
+    const { state: container, status } = look(name, host);
+    const engines = status?.engines ?? [];
+    const atHub = known.filter(({ worker }) => worker === name);
+    for (const engine of engines.filter((one) => one.state !== "registered")) {
+      missing.push(
+        `${name}: engine ${String(engine.slot)} is ${engine.state ?? "unknown"}${because(engine.reason)}`,
+      );
+    }
+    if (container === "running" && engines.length < declared) {
+      missing.push(
+        `${name}: ${String(engines.length)} of ${String(declared)} engines are declared there`,
+      );
+    }
+    for (const [folder, disk] of Object.entries(status?.disks ?? {})) {
+      if (disk.full) {
+        missing.push(`${name}: the disk of ${folder} is full`);
+      }
+    }
+    if (status?.clock?.off === true) {
+      const seconds = Math.round(status.clock.ahead_seconds ?? 0);
+      missing.push(`${name}: its clock is ${String(seconds)} s ahead of the controller's`);
+    }
+    for (const change of status?.drift ?? []) {
+      missing.push(`${name}: ${change}; \`npm run up\` repairs it`);
+    }
+    const last = engines
+      .filter(({ last_restart }) => last_restart != null)
+      .sort((a, b) => (b.last_restart ?? 0) - (a.last_restart ?? 0))[0];
+    return {
+      worker: name,
+      host,
+      container,
+      declared,
+      registered: atHub.length,
+      answering: engines.filter((one) => one.state === "registered").length,
+      busy: atHub.filter(({ tasks = 0 }) => tasks > 0).length,
+      ...(last?.last_restart == null
+        ? {}
+        : { lastRestart: new Date(last.last_restart * 1000).toISOString(), reason: last.reason }),
+    };
+  });
+  return {
+    cluster: plan.name,
+    controller: {
+      host: plan.controllerHost,
+      container: controller.state,
+      state,
+      ...(controller.status?.reason ? { reason: controller.status.reason } : {}),
+    },
+    workers,
+    missing,
+  };
+}
+
+function because(reason: string | undefined): string {
+  return reason === undefined || reason === "" ? "" : `: ${reason}`;
+}
+
+/** A cluster's status as a table, and below it what is missing. */
+export function statusTable({ controller, workers, missing }: ClusterStatus): string {
+  const head = ["worker", "host", "container", "engines", "registered", "answering", "busy"];
+  const rows = [
+    [...head, "last restart"],
+    [
+      "controller",
+      controller.host,
+      controller.container,
+      "",
+      "",
+      controller.state,
+      "",
+      controller.reason ?? "",
+    ],
+    ...workers.map((worker) => [
+      worker.worker,
+      worker.host,
+      worker.container,
+      ...[worker.declared, worker.registered, worker.answering, worker.busy].map(String),
+      worker.lastRestart === undefined
+        ? ""
+        : `${worker.lastRestart.slice(0, 19)}Z ${worker.reason ?? ""}`,
+    ]),
+  ];
+  const widths = rows[0]?.map((_, column) =>
+    Math.max(...rows.map((row) => (row[column] ?? "").length)),
+  );
+  const lines = rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths?.[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+  const verdict = missing.length === 0 ? ["all is well"] : missing.map((line) => `! ${line}`);
+  return [...lines, "", ...verdict].join("\n");
+}
