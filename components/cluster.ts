@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { join, relative } from "node:path";
 
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
@@ -11,7 +12,7 @@ import type { MountArgs, UlimitArgs } from "./lib/container";
 import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
 import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
-import { firewallRules, type PortRule } from "./lib/portPlan";
+import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
 import { frozen } from "./lib/repair";
 import type { SshTarget } from "./lib/ssh";
@@ -108,8 +109,11 @@ export interface ClusterArgs {
    * A change restarts controller and engines.
    */
   heartbeatTimeout?: number;
-  /** Folder with the Dockerfile of workers and controller. A changed file replaces containers. */
-  imageContext: string;
+  /**
+   * Folder with the Dockerfile of workers and controller. Defaults to the one that comes with this
+   * package. A changed file replaces containers.
+   */
+  imageContext?: string;
   /**
    * Images by name. Workers that name none, and the controller, have the one called `default`.
    * A change replaces the containers of the workers that have the image.
@@ -152,7 +156,7 @@ export class Cluster extends pulumi.ComponentResource {
   /** Which ports on which host are used, and who connects to whom. */
   public readonly ports: pulumi.Output<PortRule[]>;
   /** The same as rules of a firewall, for each host: `ufw` commands and an `nft` table. */
-  public readonly firewall: pulumi.Output<{ [host: string]: { ufw: string; nft: string } }>;
+  public readonly firewall: pulumi.Output<{ [host: string]: FirewallRules }>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     super("ipyparallel:index:Cluster", name, {}, opts);
@@ -260,6 +264,9 @@ export class Cluster extends pulumi.ComponentResource {
   }
 }
 
+/** Relative, since the stack's state holds it: the same wherever the program's folder is. */
+const IMAGE_CONTEXT = relative(process.cwd(), join(__dirname, "../docker"));
+
 /** What the parts on one host need of it. */
 interface Machine {
   /** For components whose children are made on the host. */
@@ -310,7 +317,7 @@ function declareMachines(
         new WorkerImage(
           `${name}-image-${image}-${host}`,
           {
-            context: args.imageContext,
+            context: args.imageContext ?? IMAGE_CONTEXT,
             image: { base: args.baseImage, ...plan.images[image] },
             host: settings,
             copyBase: args.copyBaseImage,

@@ -1,10 +1,8 @@
-export { Cluster, type ClusterArgs, type RegistryArgs, type WorkerSpec } from "./cluster";
-export { ControllerProfile, type ControllerProfileArgs } from "./controllerProfile";
-export { Engines, type EnginesArgs } from "./engines";
-export { Keys } from "./keys";
+// What programs in other languages get as well: one component, and no more than it takes. Types come
+// first, since Pulumi's analyzer reads their comments only until it has found every component.
 export type { ContainerOptions, MountArgs, UlimitArgs } from "./lib/container";
 export type { BastionArgs, HostArgs } from "./lib/hosts";
-export type { PortRule } from "./lib/portPlan";
-export { type EngineInfo, Readiness, type ReadinessArgs } from "./readiness";
-export { Worker, type WorkerArgs } from "./worker";
-export { type ImageArgs, WorkerImage, type WorkerImageArgs } from "./workerImage";
+export type { FirewallRules, PortRule } from "./lib/portPlan";
+export type { EngineInfo } from "./readiness";
+export type { ImageArgs } from "./workerImage";
+export { Cluster, type ClusterArgs, type RegistryArgs, type WorkerSpec } from "./cluster";

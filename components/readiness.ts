@@ -20,9 +20,11 @@ export interface ReadinessArgs {
 export interface EngineInfo {
   /** Its number in `Client.ids`. */
   id: number;
-  /** `<worker>-<slot>-<incarnation>` */
+  /** `<worker>-<slot>-<incarnation>`; an engine that was started anew has another one. */
   ident: string;
+  /** Name of its worker. */
   worker: string;
+  /** Which of the worker's engines it is, from 1. */
   slot: number;
   /** Name of the host. */
   host: string;

@@ -21,6 +21,14 @@ export interface PortRule {
   peers: string;
 }
 
+/** The ports of one host as rules of a firewall. */
+export interface FirewallRules {
+  /** `ufw` commands, a line each. */
+  ufw: string;
+  /** A table for `nft -f`. */
+  nft: string;
+}
+
 /** All ports that a cluster publishes; nothing else of it listens on a host. */
 export function portRules(cluster: {
   controllerHost: string;
@@ -65,7 +73,7 @@ export function portRules(cluster: {
  * Both let in from anywhere what the cluster listens on; replace `any` and add `ip saddr` where the
  * machines that clients and Pulumi run on are known. Rules for an address are for that alone.
  */
-export function firewallRules(rules: PortRule[]): Record<string, { ufw: string; nft: string }> {
+export function firewallRules(rules: PortRule[]): Record<string, FirewallRules> {
   const hosts = [...new Set(rules.map(({ host }) => host))];
   return Object.fromEntries(
     hosts.map((host) => {
