@@ -5,11 +5,13 @@ node bench/run.mjs [--only NAME]... [--runs N] [--json FILE] [--chart FILE] [--l
 
 import argparse
 import contextlib
+import fcntl
 import os
 import signal
 import sys
 import types
 from pathlib import Path
+from typing import IO
 
 from lib import chart, report
 from lib.context import Context
@@ -29,7 +31,8 @@ MEASURES = [
     (running.measure, running.FIGURES),
     (image.measure, image.FIGURES),
     (preview.measure, preview.FIGURES),
-    (large.measure, large.FIGURES),
+    (large.engines_64, large.FIGURES_REAL),
+    (large.fake_engines, large.FIGURES_FAKE),
 ]
 NAMES = [name for _, names in MEASURES for name in names]
 
@@ -58,9 +61,26 @@ def base_image() -> str:
     return file.read_text().strip() if file.exists() else "python:3.11-slim-bookworm"
 
 
+def lock() -> IO[str]:
+    """Makes sure that no other bench runs here: the two would use the same names and ports."""
+    file = (ROOT / ".local" / "bench" / "lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        sys.exit("error: another bench is running in this folder; wait for it, or end it")
+    return file
+
+
 def interrupt(number: int, _: types.FrameType | None) -> None:
     """SIGTERM ends the bench as Ctrl-C does: everything that it made is removed."""
     raise KeyboardInterrupt(number)
+
+
+def headline(error: str) -> str:
+    """What a report has room for: what failed, and the last error that it told of."""
+    first, *lines = error.splitlines()
+    told = [line.strip() for line in lines if "error:" in line]
+    return " ".join([first[:60], *told[-1:]])
 
 
 def main() -> int:
@@ -68,6 +88,7 @@ def main() -> int:
     if args.list:
         print("\n".join(NAMES))
         return 0
+    held = lock()
     signal.signal(signal.SIGTERM, interrupt)
     load = os.getloadavg()[0]
     if load > os.cpu_count() / 2:
@@ -88,7 +109,7 @@ def main() -> int:
             break
         except (Failed, OSError, RuntimeError, TimeoutError) as error:
             say(f"{', '.join(names)}: {error}")
-            reason = str(error).splitlines()[0]
+            reason = headline(str(error))
             measured = {figure.name for figure in context.figures}
             for name in names:
                 if name not in measured:
@@ -100,6 +121,7 @@ def main() -> int:
         report.write(args.json, report.to_json(context.figures, args.runs, loads))
     if args.chart is not None:
         report.write(args.chart, chart.phases(context.figures))
+    held.close()
     if interrupted:
         return 130
     return 0 if all(figure.verdict() in ("holds", "-") for figure in context.figures) else 1

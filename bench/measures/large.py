@@ -11,19 +11,13 @@ from lib.process import Failed, run
 from lib.stack import Stack
 from lib.stats import Sample
 
-FIGURES = ["engines-64", "fake-engines-200"]
+FIGURES_REAL = ["engines-64"]
+FIGURES_FAKE = ["fake-engines-200"]
 FAKE_SIZES = [100, 200, 500, 1000]
 
 
-def measure(context: Context) -> None:
-    """Once each, whatever the number of runs: they take long, and tell of limits, not of ratios."""
-    if context.wants("engines-64"):
-        engines_64(context)
-    if context.wants("fake-engines-200"):
-        fake_engines(context)
-
-
 def engines_64(context: Context) -> None:
+    """Once, whatever the number of runs: it takes long, and tells of a limit, not of a ratio."""
     what = "engines missing of 64 (8 workers x 8)"
     figure = Figure("engines-64", what, 0)
     for _ in context.repeat("64 engines", 1):
@@ -41,6 +35,7 @@ def engines_64(context: Context) -> None:
 
 
 def fake_engines(context: Context) -> None:
+    """Once as well."""
     parts: dict[str, Sample] = {}
     lost: dict[int, int] = {}
     for size in FAKE_SIZES:
