@@ -295,6 +295,8 @@ function declareMachines(
       `${name}-${host}`,
       {
         host: settings.docker,
+        // A preview of what does not exist yet must not need the host.
+        disableDockerDaemonCheck: true,
         ...(sshEndpoint(settings.docker) === undefined ? {} : { sshOpts: sshOptions(settings) }),
         ...(args.registry === undefined ? {} : { registryAuth: [args.registry] }),
       },

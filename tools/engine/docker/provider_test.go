@@ -138,7 +138,7 @@ func TestProviderConfiguration(t *testing.T) {
 	if err != nil || len(response.Failures) > 0 {
 		t.Errorf("no configuration: %v %v", err, response.GetFailures())
 	}
-	response, err = checkConfig(map[string]any{"disableDockerDaemonCheck": "true"})
+	response, err = checkConfig(map[string]any{"sshOptions": "-v"})
 	if err == nil && len(response.Failures) == 0 {
 		t.Error("an unknown key passes")
 	}

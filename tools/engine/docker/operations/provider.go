@@ -5,6 +5,7 @@ package operations
 import (
 	"context"
 
+	"github.com/hashicorp/terraform-plugin-sdk/v2/diag"
 	"github.com/hashicorp/terraform-plugin-sdk/v2/helper/schema"
 	"github.com/terraform-providers/terraform-provider-docker/shim"
 )
@@ -28,5 +29,23 @@ func NewProvider(version string, progress func(ctx context.Context, line string)
 	network.DeleteContext = deleteNetwork
 
 	docker.ResourcesMap["docker_volume"].DeleteContext = deleteVolume
+
+	addDaemonCheck(docker)
 	return docker
+}
+
+// addDaemonCheck adds a setting that the official plugin has: whether the provider asks the daemon
+// before anything is asked of the provider.
+func addDaemonCheck(docker *schema.Provider) {
+	const disabled = "disable_docker_daemon_check"
+	docker.Schema[disabled] = &schema.Schema{Type: schema.TypeBool, Optional: true}
+	configure := docker.ConfigureContextFunc
+	docker.ConfigureContextFunc = func(
+		ctx context.Context, data *schema.ResourceData,
+	) (any, diag.Diagnostics) {
+		if data.Get(disabled).(bool) {
+			return shim.Configure(data)
+		}
+		return configure(ctx, data)
+	}
 }

@@ -1,0 +1,35 @@
+package docker_test
+
+import (
+	"strings"
+	"testing"
+
+	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
+)
+
+// nobody is a Docker endpoint at which nothing answers.
+const nobody = "unix:///nowhere/docker.sock"
+
+func TestDaemonIsAskedUnlessToldNotTo(t *testing.T) {
+	configure := func(more map[string]any) error {
+		inputs := map[string]any{
+			"host": nobody,
+			"registryAuth": []any{
+				map[string]any{"address": "localhost:5000", "username": "u", "password": "p"},
+			},
+		}
+		for name, value := range more {
+			inputs[name] = value
+		}
+		_, err := newProvider(t).Configure(t.Context(), &pulumirpc.ConfigureRequest{
+			Args: marshal(t, inputs),
+		})
+		return err
+	}
+	if err := configure(nil); err == nil || !strings.Contains(err.Error(), "Cannot connect") {
+		t.Errorf("with the check: %v", err)
+	}
+	if err := configure(map[string]any{"disableDockerDaemonCheck": true}); err != nil {
+		t.Errorf("without the check: %v", err)
+	}
+}

@@ -1,0 +1,1 @@
+// Lets shim.go declare a function without a body.
