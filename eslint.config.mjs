@@ -24,7 +24,7 @@ const commonJs = {
 };
 
 export default tseslint.config(
-  { ignores: ["node_modules", ".local", "**/bin/**"] },
+  { ignores: ["node_modules", ".local", "docs/api", "**/bin/**"] },
   js.configs.recommended,
   {
     files: ["**/*.ts"],

@@ -1,5 +1,5 @@
-// What programs in other languages get as well: one component, and no more than it takes. Types come
-// first, since Pulumi's analyzer reads their comments only until it has found every component.
+// The package: one component, and the types of what it takes and gives. Every class that is exported
+// here is a component for programs in other languages too.
 export type { ContainerOptions, MountArgs, UlimitArgs } from "./lib/container";
 export type { BastionArgs, HostArgs } from "./lib/hosts";
 export type { FirewallRules, PortRule } from "./lib/portPlan";

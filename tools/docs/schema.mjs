@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// Writes components/schema.json: what programs in other languages know of the components.
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setUp } from "../setup.mjs";
+import { root } from "../setup/context.mjs";
+import { pulumiEnvironment } from "../setup/engine.mjs";
+
+await setUp("cluster");
+const plugin = join(root, "components", "pulumi-resource-ipyparallel");
+const { status, stdout } = spawnSync("pulumi", ["package", "get-schema", plugin], {
+  env: { ...process.env, ...pulumiEnvironment() },
+  encoding: "utf8",
+  stdio: ["ignore", "pipe", "inherit"],
+});
+if (status === 0) writeFileSync(join(root, "components", "schema.json"), stdout);
+process.exitCode = status ?? 1;

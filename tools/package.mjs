@@ -1,0 +1,53 @@
+#!/usr/bin/env node
+// Makes the npm package of the component library: `npm run package` prints the tarball's path.
+//
+// The package has this project's layout: components/ compiled to JavaScript with type declarations,
+// and docker/ beside it.
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { local, root } from "./setup/context.mjs";
+
+const folder = join(local, "package");
+const build = join(folder, "build");
+const compiler = join(root, "node_modules", ".bin", "tsc");
+
+rmSync(folder, { recursive: true, force: true });
+mkdirSync(build, { recursive: true });
+const emit = ["--noEmit", "false", "--declaration", "--outDir", join(build, "components")];
+run(compiler, ["--project", join(root, "components"), ...emit]);
+copy("components/scripts");
+copy("docker");
+copy("LICENSE");
+cpSync(join(root, "docs", "library.md"), join(build, "README.md"));
+const manifest = JSON.parse(readFileSync(join(root, "components", "package.json"), "utf8"));
+const entries = { main: "components/index.js", types: "components/index.d.ts" };
+writeFileSync(
+  join(build, "package.json"),
+  `${JSON.stringify({ ...manifest, ...entries }, undefined, 2)}\n`,
+);
+const [tarball] = run("npm", ["pack", "--silent", "--pack-destination", folder], build)
+  .trim()
+  .split("\n")
+  .slice(-1);
+console.log(join(folder, tarball));
+
+/** Copies a file or folder, without what tools leave in folders of Python. */
+function copy(path) {
+  const left = new Set(["__pycache__", ".ruff_cache", ".pytest_cache"]);
+  cpSync(join(root, path), join(build, path), {
+    recursive: true,
+    filter: (source) => !left.has(basename(source)),
+  });
+}
+
+function run(command, args, cwd = root) {
+  const options = { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] };
+  const { status, stdout, error } = spawnSync(command, args, options);
+  if (status !== 0) {
+    console.error(stdout ?? "");
+    console.error(`error: ${basename(command)} failed (${String(error?.message ?? status)})`);
+    process.exit(1);
+  }
+  return stdout;
+}
