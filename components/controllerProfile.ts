@@ -8,7 +8,7 @@ import { ANY_ADDRESS, clientFile, engineFile } from "./lib/connectionFiles";
 import { nodeArgs, REPAIR_INPUT } from "./lib/container";
 import { controllerConfig } from "./lib/controllerConfig";
 import type { KeySet } from "./lib/keys";
-import { CONTROLLER, dockerName, dockerLabels } from "./lib/names";
+import { CONTROLLER } from "./lib/names";
 import type { ControllerPorts } from "./lib/ports";
 import { quote } from "./lib/quote";
 import { repairable } from "./lib/repair";
@@ -54,7 +54,7 @@ export interface ControllerProfileArgs {
 
 const PROFILE_SCRIPT = relative(process.cwd(), require.resolve("./scripts/client-profile.cjs"));
 
-/** ipcontroller in a container, its profile in a volume, and the profile on the user's machine. */
+/** ipcontroller with its profile in a container, and the profile on the user's machine. */
 export class ControllerProfile extends pulumi.ComponentResource {
   /** Says that ipcontroller answers; another text means that it was set up anew. */
   public readonly report: pulumi.Output<string>;
@@ -64,14 +64,6 @@ export class ControllerProfile extends pulumi.ComponentResource {
     const keys = pulumi.secret(args.keys);
     const secrets = keys.apply(({ hmac, curve }) => ({ hmac, curveServerKey: curve.public }));
 
-    const volume = new docker.Volume(
-      `${name}-volume`,
-      {
-        name: dockerName(args.cluster, CONTROLLER),
-        labels: dockerLabels(args.cluster, CONTROLLER),
-      },
-      { parent: this },
-    );
     const published = [
       ...(args.publishEnginePorts ? args.ports.engine : args.ports.engine.slice(0, 1)),
       ...args.ports.client,
@@ -89,21 +81,11 @@ export class ControllerProfile extends pulumi.ComponentResource {
       ports: published.map((port) => ({ internal: port, external: port })),
       repair: args.containerRepair,
     });
-    const container = new docker.Container(
-      `${name}-container`,
-      {
-        ...node,
-        volumes: [
-          { containerPath: "/etc/ipp" },
-          { containerPath: "/home/ipp", volumeName: volume.name },
-        ],
-      },
-      {
-        parent: this,
-        deleteBeforeReplace: true,
-        ...repairable(REPAIR_INPUT, args.containerRepair),
-      },
-    );
+    const container = new docker.Container(`${name}-container`, node, {
+      parent: this,
+      deleteBeforeReplace: true,
+      ...repairable(REPAIR_INPUT, args.containerRepair),
+    });
 
     const setUp = new command.remote.Command(
       `${name}-setup`,

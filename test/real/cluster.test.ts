@@ -125,7 +125,7 @@ describe("a cluster on this machine's Docker", function () {
     const objects = await dockerObjects("test-cluster");
     assert.equal(objects.filter(({ kind }) => kind === "container").length, 3);
     assert.equal(objects.filter(({ kind }) => kind === "network").length, 1);
-    // One for the keys of each container, one for each home.
+    // One for the keys of each container, one for each home; all without a name.
     assert.equal(objects.filter(({ kind }) => kind === "volume").length, 6);
     await stack.destroy();
     for (const object of objects) {

@@ -102,20 +102,20 @@ export class TestStack {
     writeConfig(this.folder, this.name, cluster);
   }
 
-  up(): Promise<Outcome> {
-    return outcome((options) => this.stack.up(options));
+  up(settings: Settings = {}): Promise<Outcome> {
+    return outcome((options) => this.stack.up({ ...settings, ...options }));
   }
 
-  preview(): Promise<Outcome> {
-    return outcome((options) => this.stack.preview(options));
+  preview(settings: Settings = {}): Promise<Outcome> {
+    return outcome((options) => this.stack.preview({ ...settings, ...options }));
   }
 
   refresh(): Promise<Outcome> {
     return outcome((options) => this.stack.refresh(options));
   }
 
-  destroy(): Promise<Outcome> {
-    return outcome((options) => this.stack.destroy(options));
+  destroy(settings: Settings = {}): Promise<Outcome> {
+    return outcome((options) => this.stack.destroy({ ...settings, ...options }));
   }
 
   /** Outputs of the stack. */
@@ -175,6 +175,14 @@ function writeConfig(folder: string, name: string, cluster: unknown): void {
   );
 }
 
+/** Settings of an operation, as the npm scripts have them. */
+export interface Settings {
+  /** Looks first what of the state is still there. */
+  refresh?: boolean;
+  /** Goes on with what does not depend on something that failed. */
+  continueOnError?: boolean;
+}
+
 interface Options {
   onOutput: (text: string) => void;
   onError: (text: string) => void;
@@ -193,7 +201,7 @@ async function outcome(operation: (options: Options) => Promise<unknown>): Promi
       onError: collect,
       onEvent: ({ resourcePreEvent }) => {
         const metadata = resourcePreEvent?.metadata;
-        if (metadata !== undefined && metadata.op !== "same") {
+        if (metadata !== undefined && metadata.op !== "same" && metadata.op !== "refresh") {
           steps.push({ op: metadata.op, name: metadata.urn.split("::").at(-1) ?? "" });
         }
       },

@@ -32,7 +32,6 @@ describe("Cluster", () => {
       "dev-controller-client command:local:Command",
       "dev-controller-container docker:index/container:Container",
       "dev-controller-setup command:remote:Command",
-      "dev-controller-volume docker:index/volume:Volume",
       "dev-image-default-local ipyparallel:index:WorkerImage",
       "dev-image-default-local-build docker:index/remoteImage:RemoteImage",
       "dev-keys ipyparallel:index:Keys",

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+
+import { docker, type Outcome, TestStack } from "./testStack";
+
+const NAME = "test-repair";
+const CLUSTER = { workers: [{ name: "w1" }, { name: "w2" }] };
+
+/** Names of the custom resources that an operation changes. */
+function changed({ steps }: Outcome): string[] {
+  return [...new Set(steps.map(({ name }) => name))]
+    .filter((name) => !name.startsWith("ipyparallel-"))
+    .sort();
+}
+
+const PIDS = `
+import json, os
+print(json.dumps({c._engines[i].rsplit("-", 2)[0]: c[i].apply_sync(os.getpid) for i in c.ids}))
+`;
+
+describe("what was changed by hand", function () {
+  this.timeout(300_000);
+  let stack: TestStack;
+  const pids = async () => JSON.parse(await stack.python(PIDS)) as Record<string, number>;
+  const inWorker = (command: string) => docker("exec", `ipp-${NAME}-w1`, "sh", "-c", command);
+
+  before(async () => {
+    stack = await TestStack.create(NAME, CLUSTER);
+    await stack.up();
+  });
+  after(() => stack.remove());
+
+  async function isRepaired(reason: RegExp, resources: string[]) {
+    const before: Record<string, number> = await pids().catch(() => ({}));
+    const preview = await stack.preview({ refresh: true });
+    assert.match(preview.output, reason);
+    assert.deepEqual(changed(preview), [`${NAME}-readiness-check`, ...resources].sort());
+    await stack.up({ refresh: true });
+    const after = await pids();
+    assert.deepEqual(Object.keys(after).sort(), ["w1", "w2"]);
+    if (before.w2 !== undefined) {
+      assert.equal(after.w2, before.w2, "the other worker's engine was touched");
+    }
+    assert.deepEqual((await stack.preview()).steps, []);
+  }
+
+  const engines = [`${NAME}-w1-engines-start`];
+
+  it("docker stop: the preview says so, up replaces that container alone", async () => {
+    await docker("stop", `ipp-${NAME}-w1`);
+    await isRepaired(/worker w1: its container is exited/, [...engines, `${NAME}-w1-container`]);
+  });
+
+  it("docker rm: the preview says so, up makes it again", async () => {
+    await docker("rm", "--force", "--volumes", `ipp-${NAME}-w1`);
+    await isRepaired(/w1-container/, [...engines, `${NAME}-w1-container`]);
+  });
+
+  it("the engine file edited", async () => {
+    await inWorker("f=$(find /home/ipp -name '*engine*.json' | head -n 1); echo '{}' > \"$f\"");
+    await isRepaired(/worker w1: the engine file was changed/, engines);
+  });
+
+  it("the engine file deleted", async () => {
+    await inWorker("find /home/ipp -name '*engine*.json' -delete");
+    await isRepaired(/worker w1: the engine file is missing/, engines);
+  });
+
+  it("containers and network all removed by hand: up makes them again, with the same keys", async () => {
+    const parts = ["w1", "w2", "controller"].map((part) => `ipp-${NAME}-${part}`);
+    await docker("rm", "--force", "--volumes", ...parts);
+    await docker("network", "rm", `ipp-${NAME}`);
+    await stack.up({ refresh: true });
+    assert.deepEqual(Object.keys(await pids()).sort(), ["w1", "w2"]);
+    assert.deepEqual((await stack.preview()).steps, []);
+  });
+
+  it("a destroy after containers were removed by hand leaves nothing", async () => {
+    await docker("rm", "--force", "--volumes", `ipp-${NAME}-w2`);
+    await stack.destroy({ refresh: true });
+    assert.equal(
+      await docker("ps", "--all", "--quiet", "--filter", `label=ipyparallel.cluster=${NAME}`),
+      "",
+    );
+  });
+});
