@@ -62,10 +62,8 @@ class Cluster:
             if ident not in self.described and id in client.ids
         }
         for ident, result in asked.items():
-            try:
+            with suppress(TimeoutError, RemoteError):
                 self.described[ident] = result.get(APPLY_SECONDS)
-            except (TimeoutError, RemoteError):
-                pass
         return {i: self.described[i] for i in engines.values() if i in self.described}
 
     def _silent_schedulers(self) -> list[str]:

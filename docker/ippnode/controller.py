@@ -199,7 +199,9 @@ class ControllerAgent:
                         raise TimeoutError
                     await self.changed.wait()
         except TimeoutError:
-            raise Failed(f"controller: ipcontroller {self.reason or self.state}", *_log_tail()) from None
+            raise Failed(
+                f"controller: ipcontroller {self.reason or self.state}", *_log_tail()
+            ) from None
         return {"controller": "answering", "pid": self.process.pid}
 
     async def ready(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:

@@ -3,10 +3,10 @@
 import importlib
 import json
 import logging
-import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from ipyparallel.engine.app import IPEngine
@@ -71,9 +71,8 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
     that is never offered to anybody.
     """
     set_process_name("ipengine")
-    with suppress(OSError), open("/proc/self/oom_score_adj", "w") as score:
-        score.write(str(OOM_SCORE))
-    os.chdir(paths.HOME)
+    with suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     try:
         for module in job["imports"]:
             importlib.import_module(module)

@@ -8,13 +8,14 @@ from typing import Any
 
 
 def write_private(path: Path, text: str) -> bool:
-    """Write `text` for this user alone (0600), whole or not at all; False if it was there already."""
+    """Write `text` for this user alone (0600), whole or not at all; False if it was there."""
     if path.is_file() and path.read_text() == text and path.stat().st_mode & 0o777 == 0o600:
         return False
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -26,7 +27,7 @@ def write_private(path: Path, text: str) -> bool:
 
 
 def canonical(value: Any) -> str:
-    """The one JSON text of a value: sorted keys, no spaces, so that equal values have equal text."""
+    """The one JSON text of a value: equal values have equal text (sorted keys, no spaces)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 

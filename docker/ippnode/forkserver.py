@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 Job = dict[str, Any]
@@ -47,8 +48,8 @@ def die_with_parent() -> None:
 
 def set_process_name(name: str) -> None:
     """Set the name that `ps -o comm` and `pgrep -x` know this process by (15 characters)."""
-    with suppress(OSError), open("/proc/self/comm", "w") as comm:
-        comm.write(name)
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name)
 
 
 @dataclass

@@ -11,7 +11,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,11 +55,13 @@ class RestoringHub(Hub):
         self.loop.call_later(RESTORE_GRACE_SECONDS, self._unregister_silent)
 
     def _save_engine_state(self) -> None:
-        target, self.engine_state_file = self.engine_state_file, f"{self.engine_state_file}.new"
+        target = self.engine_state_file
+        self.engine_state_file = f"{target}.new"
         try:
             super()._save_engine_state()
-            with suppress(FileNotFoundError):
-                os.replace(self.engine_state_file, target)
+            Path(self.engine_state_file).replace(target)
+        except OSError as error:  # a full disk must not keep engines out
+            self.log.error("can't note the engines in %s: %s", target, error)
         finally:
             self.engine_state_file = target
 
@@ -142,7 +143,9 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     config = Config()
     config.ProfileDir.location = str(paths.PROFILE)
     try:
-        app = Controller.instance(config=config, log_level=logging.WARNING)
+        app = Controller.instance(
+            config=config, log_level=logging.WARNING, raise_config_file_errors=True
+        )
         app.initialize([])
         app.start()
     except Exception as error:

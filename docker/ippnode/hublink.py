@@ -64,6 +64,10 @@ class Hub:
                         reply = self._read(await socket.recv_multipart())
                         if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
                             return reply["content"]
+            except asyncio.CancelledError:
+                if asyncio.current_task().cancelling():
+                    raise
+                raise HubUnreachable("the connection was given up") from None  # by close()
             except TimeoutError:
                 self.close()  # the next request takes a new connection
                 raise HubUnreachable(f"no answer from the controller at {self.url}") from None

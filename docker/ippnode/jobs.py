@@ -4,6 +4,7 @@ import asyncio
 import json
 import signal
 import socket
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,10 +65,8 @@ class Jobs:
         if grace and not process.ended.is_set():
             self.kill(process, signal.SIGTERM)
             self.kill(process, signal.SIGCONT)
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(process.ended.wait(), grace)
-            except TimeoutError:
-                pass
         if not process.ended.is_set():
             self.kill(process)
             await process.ended.wait()

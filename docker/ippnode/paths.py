@@ -1,4 +1,4 @@
-"""Where the parts find each other. `RUN` is gone after a restart of the container, `KEEP` is not."""
+"""Where the parts find each other. `RUN` is gone when the container restarts, `HOME` is not."""
 
 from pathlib import Path
 

@@ -114,9 +114,7 @@ class JournalingScheduler(TaskScheduler):
             )
         except error.EngineError:
             content = error.wrap_exception()
-        return self.session.serialize(
-            self.session.msg("apply_reply", content, parent=task.header)
-        )
+        return self.session.serialize(self.session.msg("apply_reply", content, parent=task.header))
 
     def _announce(self, *replies: list[bytes]) -> None:
         """Pass on replies whose clients have an address that is not known."""

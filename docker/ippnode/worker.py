@@ -12,6 +12,7 @@ import secrets
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -202,13 +203,9 @@ class WorkerAgent:
             if self.hub:
                 await self._look()
             starting = any(s.process and not s.registered.is_set() for s in self.slots.values())
-            try:
-                await asyncio.wait_for(
-                    self.look_now.wait(),
-                    STARTING_POLL_SECONDS if starting else STEADY_POLL_SECONDS,
-                )
-            except TimeoutError:
-                pass
+            pause = STARTING_POLL_SECONDS if starting else STEADY_POLL_SECONDS
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.look_now.wait(), pause)
 
     async def _look(self) -> None:
         hub = self.hub

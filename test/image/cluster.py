@@ -59,6 +59,12 @@ def wait_until(what: str, seconds: float, true: Callable[[], Any]) -> float:
     return time.monotonic() - start
 
 
+def remote(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Have a function of a test sent to engines as it is: they can't import the tests."""
+    function.__module__ = "__main__"
+    return function
+
+
 class ControlFailed(AssertionError):
     """`ippctl` ended with a status other than 0."""
 

@@ -1,9 +1,10 @@
-"""What the tests of the image share: where its code is, and the image itself."""
+"""What the tests of the image share: its code, the image itself, a table of recovery times."""
 
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,25 +12,41 @@ HERE = Path(__file__).parent
 DOCKER = HERE.parent.parent / "docker"
 sys.path[:0] = [str(HERE), str(DOCKER)]
 
+if TYPE_CHECKING:
+    from cluster import Cluster
+
 BASE = "ipyparallel-base:3.11-bookworm"
+TAG = "ippimg-test"
+
+recovery_times: list[tuple[str, float, float]] = []
+"""Fault, seconds to full strength, seconds allowed."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Name the marker that the tests on real containers have."""
     config.addinivalue_line("markers", "real: needs the machine's Docker")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how long each fault took to repair."""
+    if recovery_times:
+        terminalreporter.section("seconds to full strength")
+        for fault, seconds, allowed in recovery_times:
+            terminalreporter.write_line(f"{fault:60} {seconds:5.1f}  (allowed {allowed:.0f})")
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """The image, built from docker/ (from the local base image where there is one)."""
-    tag = "ippimg-test"
+    """The image, built from docker/ (on the local base image where there is one)."""
     local = subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False)
     base = ["--build-arg", f"BASE_IMAGE={BASE}"] if local.returncode == 0 else []
-    subprocess.run(["docker", "build", "-q", "-t", tag, *base, str(DOCKER)], check=True)
-    return tag
+    build = ["docker", "build", "-q", "-t", TAG, *base, str(DOCKER)]
+    subprocess.run(build, check=True, capture_output=True)
+    return TAG
 
 
 @pytest.fixture(scope="module")
-def cluster(image: str) -> Iterator["object"]:
+def cluster(image: str) -> Iterator["Cluster"]:
     """A controller and 2 workers with 2 engines each, for the tests of one module."""
     from cluster import Cluster
 

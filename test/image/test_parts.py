@@ -1,0 +1,526 @@
+"""The parts that run without a container. Quick."""
+
+import asyncio
+import importlib.machinery
+import importlib.util
+import io
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import zmq
+import zmq.asyncio
+from conftest import DOCKER
+from ippnode import controller, files, machine, paths, rpc, worker
+from ippnode.hublink import Hub, HubUnreachable, dialable
+from ippnode.jobs import describe_status
+from ippnode.journal import Journal, Task
+from ippnode.peers import AnonymousPeers
+from ippnode.relay import ControlRelay
+from jupyter_client.session import Session
+
+# ---- files
+
+
+def test_a_private_file_is_written_whole_and_for_its_owner_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file.json"
+    assert files.write_private(path, "text") is True
+    assert path.read_text() == "text"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_private_file_that_is_there_already_is_not_written_again(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    files.write_private(path, "text")
+    before = path.stat().st_ino
+    assert files.write_private(path, "text") is False
+    assert path.stat().st_ino == before
+    path.chmod(0o644)
+    assert files.write_private(path, "text") is True
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
+    assert files.digest({"a": 1, "b": [2]}) == files.digest({"b": [2], "a": 1})
+    assert files.digest({"a": 1}) != files.digest({"a": 2})
+    assert files.digest(None) is None
+
+
+def test_a_broken_json_file_reads_as_nothing(tmp_path: Path) -> None:
+    (tmp_path / "half").write_text('{"engines": {"0": "w1-')
+    assert files.read_json(tmp_path / "half") is None
+    assert files.read_json(tmp_path / "absent") is None
+
+
+# ---- small decisions
+
+
+@pytest.mark.parametrize(
+    ("ident", "owner"),
+    [
+        ("w1-2-0a1b2c3d", ("w1", 2)),
+        ("gpu-node-1-12-0a1b2c3d", ("gpu-node-1", 12)),
+        ("a4f7-99", ("", 0)),
+        ("0b5e3c1d-aa11bb22", ("", 0)),
+    ],
+)
+def test_an_ident_tells_whose_engine_it_is(ident: str, owner: tuple[str, int]) -> None:
+    engine = controller.parse_ident(7, ident)
+    assert (engine.worker, engine.slot) == owner
+
+
+@pytest.mark.parametrize("pause", [worker.pause_after, controller.pause_after])
+def test_the_first_restart_is_at_once_and_later_ones_ever_slower(pause: Any) -> None:
+    pauses = [pause(failures) for failures in range(20)]
+    assert pauses[:2] == [0, 0]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == 30
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (1, "exited with status 1"),
+        (-signal.SIGSEGV, "ended by signal SIGSEGV"),
+        (-signal.SIGKILL, "ended by signal SIGKILL (killed: out of memory, or by hand)"),
+    ],
+)
+def test_the_end_of_a_process_in_words(status: int, words: str) -> None:
+    assert describe_status(status) == words
+
+
+def test_the_location_is_dialled_when_the_interface_is_any() -> None:
+    file = {"interface": "tcp://0.0.0.0", "location": "controller"}
+    assert dialable(file)["interface"] == "tcp://controller"
+    file["interface"] = "tcp://10.0.0.1"
+    assert dialable(file) == file
+
+
+def test_a_clock_is_off_beyond_a_minute() -> None:
+    assert machine.clock(3600) == {"ahead_seconds": 3600, "off": True}
+    assert machine.clock(-59.96) == {"ahead_seconds": -60.0, "off": False}
+
+
+def test_a_disk_with_room_is_not_full(tmp_path: Path) -> None:
+    assert machine.disks([tmp_path])[str(tmp_path)]["full"] is False
+
+
+# ---- journal
+
+
+def task(id: str, engine: str | None = None) -> Task:
+    return Task(id, {"msg_id": id}, engine)
+
+
+def test_a_journal_remembers_what_was_not_answered(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    first = Journal(path)
+    first.take(task("waits"))
+    first.take(task("moves"))
+    first.place(task("moves", "w1-1-aa"))
+    first.place(task("runs", "w2-1-bb"))
+    first.place(task("done", "w2-1-bb"))
+    first.answer("done")
+    first.answer("never taken")
+    again = Journal(path)  # the first was killed: it closed nothing
+    assert {t.id: t.engine for t in again.tasks.values()} == {
+        "waits": None,
+        "moves": "w1-1-aa",
+        "runs": "w2-1-bb",
+    }
+    assert again.tasks["waits"].header == {"msg_id": "waits"}
+
+
+def test_a_journal_survives_a_line_cut_short(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    Journal(path).take(task("whole"))
+    with path.open("a") as file:
+        file.write('["take", {"id": "ha')
+    assert list(Journal(path).tasks) == ["whole"]
+
+
+def test_a_journal_does_not_grow_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    journal = Journal(path)
+    journal.take(task("waits"))
+    big = {"filling": "x" * 100_000}
+    for number in range(200):
+        journal.take(Task(str(number), big))
+        journal.answer(str(number))
+    assert path.stat().st_size < 5 * 1024 * 1024
+    assert list(Journal(path).tasks) == ["waits"]
+
+
+def test_a_full_disk_costs_the_record_but_not_the_task(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "journal")
+    os.close(journal.file)
+    journal.file = os.open("/dev/full", os.O_WRONLY)
+    journal.take(task("taken"))
+    journal.answer("taken")
+    assert journal.tasks == {}
+
+
+# ---- peers
+
+
+@pytest.fixture
+def context() -> Iterator[zmq.Context]:
+    made = zmq.Context()
+    yield made
+    made.destroy(linger=0)
+
+
+def dealer(context: zmq.Context, router: zmq.Socket, identity: bytes = b"") -> zmq.Socket:
+    made = context.socket(zmq.DEALER)
+    made.RCVTIMEO = 2000
+    if identity:
+        made.identity = identity
+    made.connect(router.LAST_ENDPOINT.decode())
+    return made
+
+
+def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) -> None:
+    router = context.socket(zmq.ROUTER)
+    router.bind("tcp://127.0.0.1:*")
+    address = router.LAST_ENDPOINT
+    early = dealer(context, router)
+    early.send(b"first")
+    assert router.poll(2000)
+    named = dealer(context, router, b"engine")
+    peers = AnonymousPeers(router)
+    assert [message[-1].bytes for message in peers.early] == [b"first"]
+
+    def connect() -> zmq.Socket:
+        made = context.socket(zmq.DEALER)
+        made.RCVTIMEO = 2000
+        made.connect(address.decode())
+        return made
+
+    silent = connect()
+    time.sleep(0.2)
+    peers.tell([b"one"])
+    late = connect()
+    time.sleep(0.2)
+    peers.tell([b"two"])
+    for peer in (early, silent, late):
+        assert [peer.recv(), peer.recv()] == [b"one", b"two"]
+        assert not peer.poll(50), "told twice"
+    assert not named.poll(50)
+    peers.forget()
+    peers.tell()
+    assert not late.poll(50)
+
+
+# ---- hub link and relay
+
+CONNECTION = {
+    "interface": "tcp://127.0.0.1",
+    "location": "controller",
+    "key": "5ecret",
+    "signature_scheme": "hmac-sha256",
+    "pack": "json",
+    "unpack": "json",
+}
+
+
+def run(work: Callable[[zmq.asyncio.Context], Awaitable[None]]) -> None:
+    """Run a test's coroutine with a context of its own."""
+
+    async def inside() -> None:
+        context = zmq.asyncio.Context()
+        try:
+            await asyncio.wait_for(work(context), 10)
+        finally:
+            context.destroy(linger=0)
+
+    asyncio.run(inside())
+
+
+async def answer(router: zmq.asyncio.Socket, ahead: timedelta = timedelta()) -> dict[str, Any]:
+    """Be the hub for one request; its content."""
+    session = Session(key=b"5ecret")
+    idents, frames = session.feed_identities(await router.recv_multipart())
+    request = session.deserialize(frames)
+    reply = session.msg("connection_reply", {"engines": {"3": "w1-1-aa"}}, parent=request)
+    reply["header"]["date"] = datetime.now(UTC) + ahead
+    router.send_multipart(session.serialize(reply, ident=idents))
+    return request
+
+
+def test_the_hub_says_which_engines_it_knows_and_what_time_it_is() -> None:
+    async def work(context: zmq.asyncio.Context) -> None:
+        router = context.socket(zmq.ROUTER)
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        hub = Hub({**CONNECTION, "registration": port}, context)
+        known, request = await asyncio.gather(
+            hub.engines(), answer(router, ahead=timedelta(hours=1))
+        )
+        assert known == {"w1-1-aa": 3}
+        assert request["header"]["msg_type"] == "connection_request"
+        assert machine.clock(hub.skew)["off"] is True
+        assert abs(hub.skew - 3600) < 5
+        hub.close()
+
+    run(work)
+
+
+def test_a_hub_that_does_not_answer_is_named_and_asked_anew() -> None:
+    async def work(context: zmq.asyncio.Context) -> None:
+        router = context.socket(zmq.ROUTER)
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        hub = Hub({**CONNECTION, "registration": port}, context)
+        with pytest.raises(HubUnreachable, match=f"tcp://127.0.0.1:{port}"):
+            await hub.engines(0.1)
+        await router.recv_multipart()  # the first request, whose asker is gone
+        known, _ = await asyncio.gather(hub.engines(), answer(router))
+        assert known == {"w1-1-aa": 3}
+        hub.close()
+
+    run(work)
+
+
+def test_signals_stop_at_the_relay_and_all_else_passes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "CONTROL", tmp_path)
+    signals: list[int] = []
+
+    async def work(context: zmq.asyncio.Context) -> None:
+        scheduler = context.socket(zmq.ROUTER)
+        scheduler.identity = b"control_out"
+        port = scheduler.bind_to_random_port("tcp://127.0.0.1")
+        session, engine_session = Session(key=b"5ecret"), Session(key=b"5ecret")
+        relay = ControlRelay(
+            context,
+            "w1-1-aa",
+            f"tcp://127.0.0.1:{port}",
+            None,
+            None,
+            Session(key=b"5ecret"),
+            signals.append,
+        )
+        engine = context.socket(zmq.ROUTER)
+        engine.identity = b"w1-1-aa"
+        engine.connect(paths.control_url("w1-1-aa"))
+        await asyncio.sleep(0.2)
+
+        def send(kind: str, content: dict[str, Any]) -> None:
+            message = session.msg(kind, content)
+            idents = [b"w1-1-aa", b"client"]
+            scheduler.send_multipart(session.serialize(message, ident=idents))
+
+        async def receive() -> dict[str, Any]:
+            _, frames = session.feed_identities(await scheduler.recv_multipart())
+            return session.deserialize(frames)
+
+        send("signal_request", {"sig": "SIGINT"})
+        assert (await receive())["content"] == {"status": "ok"}
+        assert signals == [signal.SIGINT]
+        send("signal_request", {"sig": "SIGNONSENSE"})
+        assert (await receive())["content"]["status"] == "error"
+
+        send("clear_request", {})
+        idents, frames = engine_session.feed_identities(await engine.recv_multipart())
+        request = engine_session.deserialize(frames)
+        assert request["header"]["msg_type"] == "clear_request"
+        reply = engine_session.msg("clear_reply", {"status": "ok"}, parent=request)
+        engine.send_multipart(engine_session.serialize(reply, ident=idents))
+        assert (await receive())["header"]["msg_type"] == "clear_reply"
+
+        forged = session.serialize(session.msg("signal_request", {"sig": 9}))
+        forged[1] = b"wrong"
+        scheduler.send_multipart([b"w1-1-aa", b"client", *forged])
+        await asyncio.sleep(0.2)
+        assert signals == [signal.SIGINT]
+        relay.close()
+        assert list(tmp_path.iterdir()) == []
+
+    run(work)
+
+
+# ---- ippctl and the agent's socket
+
+
+@pytest.fixture
+def ippctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """`ippctl` as a module, talking to a socket of the test."""
+    loader = importlib.machinery.SourceFileLoader("ippctl", str(DOCKER / "ippctl"))
+    spec = importlib.util.spec_from_loader("ippctl", loader)
+    module = importlib.util.module_from_spec(spec)
+    loader.exec_module(module)
+    monkeypatch.setattr(module, "SOCKET", str(tmp_path / "agent.sock"))
+    monkeypatch.setattr(paths, "SOCKET", tmp_path / "agent.sock")
+    return module
+
+
+def call(module: ModuleType, monkeypatch: pytest.MonkeyPatch, *argv: str, stdin: str = "") -> int:
+    monkeypatch.setattr(sys, "argv", ["ippctl", *argv])
+    monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))
+    return module.main()
+
+
+def test_ippctl_passes_on_requests_progress_answers_and_errors(
+    ippctl: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def engines(options: dict[str, Any], stdin: Any, progress: rpc.Progress) -> Any:
+        progress("halfway")
+        return {"options": options, "stdin": stdin}
+
+    async def status(options: dict[str, Any], stdin: Any, progress: rpc.Progress) -> Any:
+        raise rpc.Failed("first line", "second line")
+
+    async def work(_: zmq.asyncio.Context) -> None:
+        server = await rpc.serve({"engines": engines, "status": status})
+        assert paths.SOCKET.stat().st_mode & 0o777 == 0o600
+        loop = asyncio.get_running_loop()
+
+        async def ctl(*argv: str, stdin: str = "") -> tuple[int, str, str]:
+            work = lambda: call(ippctl, monkeypatch, *argv, stdin=stdin)  # noqa: E731
+            return await loop.run_in_executor(None, work), *capsys.readouterr()
+
+        given = ("engines", "--count=3", "--import=numpy", "--import=json", "--timeout=7")
+        code, out, err = await ctl(*given, stdin='{"connection": {}}')
+        assert (code, err) == (0, "halfway\n")
+        options = json.loads(out)["options"]
+        assert (options["count"], options["import"]) == (3, ["numpy", "json"])
+        assert 6 < options["timeout"] <= 7
+        assert await ctl("status") == (1, "", "first line\nsecond line\n")
+        code, _, err = await ctl("ready", stdin="{}")
+        assert code == 1
+        assert "no command 'ready' here; there are: engines, status" in err
+        server.close()
+
+    run(work)
+
+
+@pytest.mark.parametrize("count", ["-1", "two", "1.5", ""])
+def test_ippctl_refuses_a_number_of_engines_that_is_none(
+    ippctl: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    count: str,
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        call(ippctl, monkeypatch, "engines", f"--count={count}", stdin="{}")
+    assert ended.value.code == 2
+    assert f"'{count}' is not a whole number, 0 or more" in capsys.readouterr().err
+
+
+def test_ippctl_refuses_what_is_not_json(
+    ippctl: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="standard input is not JSON"):
+        call(ippctl, monkeypatch, "ready", stdin="workers: 2")
+
+
+def test_ippctl_says_when_nobody_answers(
+    ippctl: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SystemExit, match="agent of this container does not answer"):
+        call(ippctl, monkeypatch, "status", "--timeout=0.1")
+
+
+# ---- fork server
+
+FORK_SERVER = """
+import json, os, sys, time
+from ippnode.forkserver import ForkServer
+
+def agent(link):
+    lines = link.makefile()
+    say = lambda **what: link.sendall(json.dumps(what).encode() + b"\\n")
+    out = open(sys.argv[1], "a", buffering=1)
+    print(json.dumps({"agent": os.getpid()}), file=out)
+    if not os.path.exists(sys.argv[1] + ".once"):
+        open(sys.argv[1] + ".once", "w").close()
+        say(do="start", key="a", job={"do": "sleep"})
+        say(do="start", key="b", job={"do": "fail"})
+    for line in lines:
+        print(line, end="", file=out)
+
+def job(job, report):
+    if job["do"] == "fail":
+        report("no module named foo")
+        sys.exit(3)
+    time.sleep(100)
+
+ForkServer(agent, job).serve()()
+"""
+
+
+def test_the_fork_server_outlives_its_agent_but_no_job_outlives_the_fork_server(
+    tmp_path: Path,
+) -> None:
+    out = tmp_path / "out"
+    server = subprocess.Popen(
+        [sys.executable, "-c", FORK_SERVER, str(out)], env={**os.environ, "PYTHONPATH": str(DOCKER)}
+    )
+
+    def seen(event: str) -> list[dict[str, Any]]:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            lines = [json.loads(line) for line in out.read_text().splitlines() if out.exists()]
+            if found := [line for line in lines if event in (line.get("event"), *line)]:
+                return found
+            time.sleep(0.05)
+        raise AssertionError(f"no {event}")
+
+    def wait_for(condition: Callable[[], bool]) -> bool:
+        deadline = time.monotonic() + 10
+        while not condition() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return condition()
+
+    try:
+        assert wait_for(out.exists)
+        [ended] = seen("ended")
+        assert (ended["key"], ended["status"], ended["reason"]) == ("b", 3, "no module named foo")
+        job = next(event["pid"] for event in seen("started") if event["key"] == "a")
+
+        os.kill(seen("agent")[0]["agent"], signal.SIGKILL)
+        assert wait_for(lambda: len(seen("agent")) == 2)
+        assert wait_for(lambda: [e["pid"] for e in seen("started") if e["key"] == "a"] == [job] * 2)
+
+        server.kill()
+        server.wait()
+
+        def gone() -> bool:
+            try:
+                return Path(f"/proc/{job}/stat").read_text().split()[2] == "Z"
+            except FileNotFoundError:
+                return True
+
+        assert wait_for(gone)
+    finally:
+        server.kill()
+        server.wait()
+
+
+def test_a_broken_request_gets_an_answer_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "SOCKET", tmp_path / "agent.sock")
+
+    async def work(_: zmq.asyncio.Context) -> None:
+        server = await rpc.serve({})
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(paths.SOCKET))
+            client.sendall(b"nonsense\n")
+            client.setblocking(False)
+            line = await asyncio.get_running_loop().sock_recv(client, 4096)
+        assert "internal error" in json.loads(line)["errors"][0]
+        server.close()
+
+    run(work)
