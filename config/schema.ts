@@ -286,16 +286,35 @@ export const clusterSchema = z.strictObject({
 export type ClusterConfig = z.infer<typeof clusterSchema>;
 export type WorkerOptions = NonNullable<ClusterConfig["defaults"]>;
 
-/** The schema of a whole stack file, for editors. */
+/** JSON Schema of a whole stack file, for editors (draft 7, which all of them know). */
 export function stackFileSchema(): object {
-  return {
-    ...z.toJSONSchema(
-      z.object({
-        config: z
-          .object({ "ipyparallel:cluster": clusterSchema })
-          .describe("Configuration of the stack."),
-      }),
-    ),
-    title: "Stack file of an ipyparallel cluster",
-  };
+  const file = z.object({
+    config: z
+      .object({
+        "ipyparallel:cluster": clusterSchema.describe("The cluster."),
+        "ipyparallel:registryPassword": z
+          .union([z.object({ secure: z.string() }), z.string()])
+          .describe("Password for `registry`; `pulumi config set --secret` writes it.")
+          .optional(),
+      })
+      .describe("Configuration of the stack."),
+  });
+  const schema = z.toJSONSchema(file, {
+    target: "draft-7",
+    io: "input",
+    override: ({ jsonSchema }) => {
+      const { allowed } = jsonSchema;
+      delete jsonSchema.allowed;
+      if (typeof allowed === "string" && jsonSchema.pattern !== undefined) {
+        // Editors with yaml-language-server show this instead of the pattern.
+        jsonSchema.patternErrorMessage = `Allowed is ${allowed}.`;
+      }
+    },
+  });
+  return { title: "Stack file of an ipyparallel cluster", ...schema };
+}
+
+/** The text of `stacks/schema.json`. */
+export function schemaText(): string {
+  return `${JSON.stringify(stackFileSchema(), undefined, 2)}\n`;
 }
