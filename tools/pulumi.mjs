@@ -11,6 +11,7 @@ import { setUp } from "./setup.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
 import { runForeground } from "./setup/foreground.mjs";
+import { recover } from "./setup/recover.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
 /** Commands that read the stack's configuration and act on its resources. */
@@ -39,6 +40,12 @@ async function main() {
   await setUp("cluster");
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const configFile = operations.includes(command) ? prepareStack(env) : [];
+  if (ownBackend && ["up", "refresh", "destroy"].includes(command)) {
+    recover(projectName(), stack, (name, ...given) => {
+      const more = name === "refresh" ? configFile : [];
+      return spawnSync("pulumi", [name, ...given, ...more], { env, encoding: "utf8" });
+    });
+  }
   const status = await runForeground("pulumi", [...args, ...configFile], env);
   if (command === "up" && status === 0) printCluster(env);
   return status;
@@ -58,9 +65,12 @@ function requireStackFile() {
   fail(`there is no stacks/Pulumi.${stack}.yaml; the stacks are ${names.join(", ")}`);
 }
 
+function projectName() {
+  return /^name:\s*(\S+)/m.exec(readFileSync("Pulumi.yaml", "utf8"))?.[1] ?? "";
+}
+
 function stackExists() {
-  const project = /^name:\s*(\S+)/m.exec(readFileSync("Pulumi.yaml", "utf8"))?.[1] ?? "";
-  const folder = join(stateFolder, ".pulumi", "stacks", project);
+  const folder = join(stateFolder, ".pulumi", "stacks", projectName());
   return [".json", ".json.gz"].some((end) => existsSync(join(folder, stack + end)));
 }
 

@@ -1,0 +1,34 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { safeLoad } from "js-yaml";
+
+import { type ClusterPlan, planCluster } from "../components/lib/plan";
+import { parseCluster } from "./parse";
+import { expandWorkers, toWorkerSpec } from "./resolve";
+
+/**
+ * The cluster that a stack file declares, without Pulumi: for tools that look at its hosts.
+ *
+ * Workers with as many engines as cores count as having one, since no host was asked.
+ *
+ * @throws Mistake if the file has mistakes, or an error if it can't be read.
+ */
+export function planFromStackFile(stack: string): ClusterPlan {
+  const file = join(__dirname, "..", "stacks", `Pulumi.${stack}.yaml`);
+  const settings = safeLoad(readFileSync(file, "utf8")) as {
+    config?: Record<string, unknown>;
+  } | null;
+  const {
+    controller,
+    registry: _,
+    ...cluster
+  } = parseCluster(settings?.config?.["ipyparallel:cluster"]);
+  const workers = expandWorkers({ ...cluster, controller });
+  return planCluster(stack, {
+    ...cluster,
+    controllerHost: controller?.host,
+    imageContext: "",
+    workers: workers.map((worker) => toWorkerSpec(worker, 1)),
+  });
+}
