@@ -19,7 +19,7 @@ interface Schema {
   items?: Schema;
   anyOf?: Schema[];
   enum?: unknown[];
-  const?: unknown;
+  const?: string;
   minimum?: number;
   maximum?: number;
 }
@@ -82,7 +82,7 @@ function allowed(schema: Schema): string {
     return schema.allowed;
   }
   if (schema.const !== undefined) {
-    return `\`${String(schema.const)}\``;
+    return `\`${schema.const}\``;
   }
   if (schema.enum !== undefined) {
     return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
