@@ -40,7 +40,8 @@ export function parseCluster(value: unknown, unknownKeys: string[] = []): Cluste
   const parsed = clusterSchema.safeParse(value);
   const mistakes = [
     ...others,
-    ...(parsed.error?.issues ?? []).flatMap((issue) => describe(issue, value)),
+    // One value can break several rules of its form; they are told as one.
+    ...new Set((parsed.error?.issues ?? []).flatMap((issue) => describe(issue, value))),
     ...checkReferences(value),
   ];
   if (!parsed.success || mistakes.length > 0) {
@@ -54,6 +55,7 @@ function describe(issue: z.core.$ZodIssue, value: unknown): string[] {
   const node = schemaAt(issue.path);
   if (issue.code === "unrecognized_keys") {
     const known = Object.keys(node?.properties ?? {});
+    known.push(...(node?.propertyNames?.enum ?? []).map(String));
     return issue.keys.map(
       (key) =>
         `${showPath([...issue.path, key])}: unknown key${suggestion(key, known)}; ` +
@@ -62,9 +64,9 @@ function describe(issue: z.core.$ZodIssue, value: unknown): string[] {
   }
   if (issue.code === "invalid_key") {
     const key = issue.path.at(-1);
-    return [
-      `${path}: ${show(key)} can't be a name here; allowed are ${phrase(keySchemaAt(issue.path))}`,
-    ];
+    const known = keySchemaAt(issue.path);
+    const near = suggestion(String(key), (known?.enum ?? []).map(String));
+    return [`${path}: ${show(key)} can't be a name here${near}; allowed are ${phrase(known)}`];
   }
   const given = valueAt(value, issue.path);
   const what = given === undefined ? "is missing" : `${show(given)} is given`;
@@ -79,6 +81,7 @@ interface JsonSchema {
   items?: JsonSchema;
   anyOf?: JsonSchema[];
   enum?: unknown[];
+  const?: unknown;
   minimum?: number;
   maximum?: number;
   minItems?: number;
@@ -89,11 +92,13 @@ const jsonSchema = z.toJSONSchema(clusterSchema) as JsonSchema;
 
 function schemaAt(path: PropertyKey[]): JsonSchema | undefined {
   return path.reduce<JsonSchema | undefined>((node, step) => {
+    const variants = [node, ...(node?.anyOf ?? [])];
     if (typeof step === "number") {
-      return node?.items;
+      return variants.find((variant) => variant?.items !== undefined)?.items;
     }
-    const rest = node?.additionalProperties;
-    return node?.properties?.[String(step)] ?? (typeof rest === "object" ? rest : undefined);
+    const map = variants.find((variant) => variant?.type === "object");
+    const rest = map?.additionalProperties;
+    return map?.properties?.[String(step)] ?? (typeof rest === "object" ? rest : undefined);
   }, jsonSchema);
 }
 
@@ -108,6 +113,9 @@ function phrase(node: JsonSchema | undefined): string {
   }
   if (node?.enum !== undefined) {
     return `one of ${node.enum.map(show).join(", ")}`;
+  }
+  if (node?.const !== undefined) {
+    return show(node.const);
   }
   if (node?.anyOf !== undefined) {
     return node.anyOf.map(phrase).join(", or ");

@@ -1,10 +1,18 @@
+import { existsSync } from "node:fs";
+import { join, normalize } from "node:path";
+
+import { isLoopback } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import { DEFAULT_HOSTS, DEFAULT_IMAGE } from "../components/lib/plan";
+import { CONTROLLER_PORT_COUNT } from "../components/lib/ports";
 import { mebibytes, SIZE_PATTERN } from "../components/lib/sizes";
-import { list, record, show, suggestion } from "./words";
+import { isRecord, list, record, show, suggestion } from "./words";
 
 /** Least memory of a container, in MiB: an engine alone has about 60. */
 const LEAST_MEMORY = 64;
+
+/** Highest number of a CPU that Linux has names for. */
+const HIGHEST_CPU = 8191;
 
 /** Longest name of a worker in a group: with the group's name and a number it still is a name. */
 const LONGEST_NAME = 40;
@@ -41,12 +49,33 @@ export function checkReferences(value: unknown): string[] {
       const size = options[key];
       if (typeof size === "string" && SIZE_PATTERN.test(size)) {
         try {
-          if (mebibytes(size) < (key === "memory" ? LEAST_MEMORY : 1)) {
-            mistakes.push(`${path}.${key}: ${show(size)} is too little; at least 64MiB is needed`);
+          const least = key === "memory" ? LEAST_MEMORY : 1;
+          if (mebibytes(size) < least) {
+            mistakes.push(
+              `${path}.${key}: ${show(size)} is too little; at least ${String(least)}MiB is needed`,
+            );
           }
         } catch {
           mistakes.push(`${path}.${key}: ${show(size)} is not a whole number of MiB`);
         }
+      }
+    }
+    if (typeof options.cpuset === "string") {
+      for (const [range, from, to = from] of options.cpuset.matchAll(/(\d+)(?:-(\d+))?/g)) {
+        if (Number(to) < Number(from)) {
+          mistakes.push(
+            `${path}.cpuset: ${show(options.cpuset)} has a range that ends before it begins, ${range}`,
+          );
+        } else if (Number(to) > HIGHEST_CPU) {
+          mistakes.push(
+            `${path}.cpuset: ${show(options.cpuset)} names a CPU above ${String(HIGHEST_CPU)}`,
+          );
+        }
+      }
+    }
+    for (const label of Object.keys(record(options.labels))) {
+      if (label.startsWith("ipyparallel.")) {
+        mistakes.push(`${path}.labels.${label}: is set by the cluster itself; choose another name`);
       }
     }
     for (const name of Object.keys(record(options.env))) {
@@ -68,8 +97,14 @@ export function checkReferences(value: unknown): string[] {
     list(options.mounts).forEach((mount, index) => {
       const { source, volume, target } = record(mount);
       const at = `${path}.mounts[${String(index)}]`;
-      if ((source === undefined) === (volume === undefined)) {
+      if (isRecord(mount) && (source === undefined) === (volume === undefined)) {
         mistakes.push(`${at}: either source, a folder of the host, or volume is needed, not both`);
+      }
+      if (typeof target === "string" && isOwn(target)) {
+        mistakes.push(
+          `${at}.target: ${show(target)} is used by the cluster itself; choose another path, ` +
+            "such as /data",
+        );
       }
       if (targets.has(target)) {
         mistakes.push(`${at}.target: ${show(target)} is mounted twice`);
@@ -78,8 +113,28 @@ export function checkReferences(value: unknown): string[] {
     });
   }
 
-  if (hostNames.length === 0) {
+  for (const [name, settings] of Object.entries(record(cluster.hosts))) {
+    const { docker, ...others } = record(settings);
+    if (typeof docker === "string" && docker.startsWith("unix:")) {
+      for (const key of ["bastion", "hostKey", "identityFile"].filter((one) => one in others)) {
+        mistakes.push(`hosts.${name}.${key}: is for ssh:// endpoints; leave it out for ${docker}`);
+      }
+    }
+  }
+  if (isRecord(cluster.hosts ?? {}) && hostNames.length === 0) {
     mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
+  }
+  const { heartbeatPeriod: period = 200, heartbeatTimeout: timeout = 10 } = record(
+    cluster.controller,
+  );
+  if (typeof period === "number" && typeof timeout === "number") {
+    const inRange = period >= 50 && period <= 10_000 && timeout >= 2;
+    if (inRange && timeout * 1000 < 2 * period) {
+      mistakes.push(
+        `controller.heartbeatTimeout: ${String(timeout)} s is shorter than two heartbeats of ` +
+          `${String(period)} ms; at least ${String((2 * period) / 1000)} is needed`,
+      );
+    }
   }
   known("controller.host", record(cluster.controller).host, "host", hostNames);
   const controllerHost = record(cluster.controller).host ?? hostNames[0];
@@ -90,6 +145,10 @@ export function checkReferences(value: unknown): string[] {
   }
   for (const [name, image] of Object.entries(record(cluster.images))) {
     const { reference, ...built } = record(image);
+    const { context } = built;
+    if (typeof context === "string" && context !== "" && !existsSync(join(context, "Dockerfile"))) {
+      mistakes.push(`images.${name}.context: ${show(context)} has no Dockerfile`);
+    }
     if (reference !== undefined && Object.keys(built).length > 0) {
       mistakes.push(
         `images.${name}: reference stands for a ready image, which can't have ` +
@@ -99,6 +158,7 @@ export function checkReferences(value: unknown): string[] {
   }
   checkOptions("defaults", cluster.defaults);
 
+  const away: { path: string; worker: string; host: string }[] = [];
   const owners = new Map<string, string>();
   const ports = new Map<string, string>();
   list(cluster.workers).forEach((item, index) => {
@@ -143,6 +203,19 @@ export function checkReferences(value: unknown): string[] {
           );
         }
         ports.set(`${host} ${String(port)}`, worker);
+        const { basePort } = record(cluster.controller);
+        if (typeof basePort === "number" && host === controllerHost) {
+          const last = basePort + CONTROLLER_PORT_COUNT - 1;
+          if (port >= basePort && port <= last) {
+            mistakes.push(
+              `${path}: sshPort ${String(port)} of ${worker} is one of the controller's, ` +
+                `${String(basePort)} to ${String(last)}, on host ${host}`,
+            );
+          }
+        }
+      }
+      if (typeof host === "string" && host !== controllerHost && hostNames.includes(host)) {
+        away.push({ path, worker, host });
       }
     }
     for (const [worker, own] of Object.entries(record(overrides))) {
@@ -154,5 +227,48 @@ export function checkReferences(value: unknown): string[] {
       checkOptions(`${path}.overrides.${worker}`, own);
     }
   });
+  const [first, ...more] = away;
+  const dialled = typeof controllerHost === "string" ? addressOf(hosts[controllerHost]) : undefined;
+  if (first !== undefined && dialled !== undefined && isLoopback(dialled)) {
+    const others = more.length === 0 ? "" : `, nor can ${String(more.length)} others`;
+    mistakes.push(
+      `${first.path}.host: ${first.worker} on host ${first.host} can't reach the controller at ` +
+        `${dialled}${others}; set hosts.${controllerHost as string}.address to one that other ` +
+        "machines reach",
+    );
+  }
   return mistakes;
+}
+
+/** The address of a host, where it is plain to see. */
+function addressOf(host: unknown): string | undefined {
+  const { docker, address } = record(host);
+  if (typeof address === "string") {
+    return address;
+  }
+  return typeof docker === "string" && docker.startsWith("unix:") ? "127.0.0.1" : undefined;
+}
+
+/** Folders of a container that the cluster needs as they are. */
+const OWN_FOLDERS = ["/etc/ipp", "/opt/ipp", "/opt/venv", "/proc", "/sys"];
+/** Folders of a container that nothing can be mounted over, though below them. */
+const SYSTEM_FOLDERS = [
+  "/bin",
+  "/dev",
+  "/etc",
+  "/home/ipp",
+  "/lib",
+  "/run",
+  "/sbin",
+  "/tmp",
+  "/usr",
+];
+
+/** Whether a mount there would hide what the cluster needs. */
+function isOwn(target: string): boolean {
+  const path = normalize(`${target}/`);
+  return (
+    [...OWN_FOLDERS, ...SYSTEM_FOLDERS].some((folder) => `${folder}/`.startsWith(path)) ||
+    OWN_FOLDERS.some((folder) => path.startsWith(`${folder}/`))
+  );
 }

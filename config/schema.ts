@@ -1,5 +1,8 @@
+import { isIP } from "node:net";
+
 import { z } from "zod";
 
+import { sshEndpoint } from "../components/lib/hosts";
 import { NAME_PATTERN, NAME_RULE } from "../components/lib/names";
 import { MAX_BASE_PORT } from "../components/lib/ports";
 import { SIZE_PATTERN } from "../components/lib/sizes";
@@ -13,10 +16,7 @@ const absolutePath = z
   .string()
   .regex(/^\/[^\0]*$/)
   .meta({ allowed: "an absolute path" });
-const address = z
-  .string()
-  .regex(/^[A-Za-z0-9][A-Za-z0-9.:_-]*$|^::[A-Fa-f0-9:.]*$/)
-  .meta({ allowed: "an IP address or a host name" });
+const address = z.string().refine(isAddress).meta({ allowed: "an IP address or a host name" });
 const hostKey = z
   .string()
   .regex(/^(ssh|ecdsa|sk-ssh|sk-ecdsa)-[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?$/)
@@ -36,6 +36,7 @@ const host = z.strictObject({
   docker: z
     .string()
     .regex(/^(unix:\/\/\/.+|ssh:\/\/([^@/\s]+@)?(\[[0-9A-Fa-f:.]+\]|[^@/:\s]+)(:\d{1,5})?)$/)
+    .refine(isEndpoint)
     .meta({
       allowed: "unix:///path/of/docker.sock or ssh://user@host:port",
       description: "Docker endpoint: `unix:///var/run/docker.sock` or `ssh://user@host:port`.",
@@ -71,6 +72,25 @@ const host = z.strictObject({
     .describe("Set it when the host is gone for good: nothing on it is touched any more.")
     .optional(),
 });
+
+/** What Docker knows of `setrlimit(2)`. */
+const ULIMITS = [
+  "core",
+  "cpu",
+  "data",
+  "fsize",
+  "locks",
+  "memlock",
+  "msgqueue",
+  "nice",
+  "nofile",
+  "nproc",
+  "rss",
+  "rtprio",
+  "rttime",
+  "sigpending",
+  "stack",
+] as const;
 
 const ulimit = z
   .union([z.int().min(-1), z.strictObject({ soft: z.int().min(-1), hard: z.int().min(-1) })])
@@ -108,7 +128,7 @@ const workerOptions = {
   gpus: z.literal("all").describe("GPUs: `all`. Defaults to none.").optional(),
   shmSize: size.describe("Size of /dev/shm, such as 1GiB. Defaults to Docker's.").optional(),
   ulimits: z
-    .record(z.string().regex(/^[a-z]+$/), ulimit)
+    .partialRecord(z.enum(ULIMITS), ulimit)
     .describe("Limits of processes, such as `nofile: 65536`.")
     .optional(),
   env: z
@@ -118,7 +138,7 @@ const workerOptions = {
         .regex(/^[A-Za-z_][A-Za-z0-9_]*$/)
         .meta({ allowed: "letters, digits and underscores, not beginning with a digit" }),
       z
-        .union([z.string(), z.number(), z.boolean()])
+        .union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()])
         .meta({ allowed: "a text, a number, true or false" }),
     )
     .describe("Environment variables of the engines.")
@@ -213,7 +233,7 @@ const controller = z.strictObject({
     .int()
     .min(50)
     .max(10000)
-    .describe("Milliseconds between two heartbeats. Defaults to 200.")
+    .describe("Milliseconds between two heartbeats. Defaults to 250.")
     .optional(),
   heartbeatTimeout: z
     .number()
@@ -222,6 +242,24 @@ const controller = z.strictObject({
     .describe("Seconds without a heartbeat after which an engine counts as lost. Defaults to 10.")
     .optional(),
 });
+
+/** Whether a text is an address that can be dialled: of a host, not of all of them. */
+function isAddress(text: string): boolean {
+  if (isIP(text) !== 0) {
+    return text !== "0.0.0.0" && text !== "::";
+  }
+  return /^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?$/.test(text) && !/^[\d.]+$/.test(text);
+}
+
+/** Whether a Docker endpoint is a socket, or a host that can be dialled. */
+function isEndpoint(text: string): boolean {
+  try {
+    const ssh = sshEndpoint(text);
+    return ssh === undefined || (isAddress(ssh.host) && ssh.port !== 0);
+  } catch {
+    return false;
+  }
+}
 
 /** The value of `ipyparallel:cluster` in a stack file. */
 export const clusterSchema = z.strictObject({
@@ -244,7 +282,13 @@ export const clusterSchema = z.strictObject({
     .optional(),
   registry: z
     .strictObject({
-      address: z.string().min(1).describe("Address of the registry."),
+      address: z
+        .string()
+        .regex(/^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:\d{1,5})?$/)
+        .meta({
+          allowed: "a host name, with a port if need be, such as registry.example.org:5000",
+          description: "Address of the registry, such as registry.example.org:5000.",
+        }),
       username: z.string().min(1).describe("User to log in as."),
     })
     .describe(

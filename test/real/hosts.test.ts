@@ -1,9 +1,13 @@
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
 
+import { hostCommand } from "../../components/lib/hosts";
 import { type TestHost, TestHosts } from "../hosts";
 import type { Inventory } from "../hosts/testHost";
 import { type Outcome, TestStack } from "./testStack";
 
+const run = promisify(execFile);
 const NAME = "test-hosts";
 
 /** Each engine's worker, host name of its container, process, and the variable `mark`. */
@@ -42,6 +46,7 @@ describe("a cluster on several hosts", function () {
   let hosts: TestHosts;
   let stack: TestStack;
   let inventories: Inventory[];
+  let declared: { hosts: object; workers: object[]; controller?: object };
 
   const settings = (host: TestHost) => ({
     docker: host.dockerUrl,
@@ -64,6 +69,8 @@ describe("a cluster on several hosts", function () {
       },
     };
   };
+  const workerA = { name: "a", host: "host1", engines: 2 };
+  const workerD = (host: string) => ({ name: "d", host });
   const groupOf = (memory: string) => ({ name: "b", host: "host2", count: 2, memory });
   const withFolder = {
     name: "c",
@@ -95,15 +102,11 @@ describe("a cluster on several hosts", function () {
     await hosts.host("host3").exec(`mkdir "${FOLDER.replaceAll(/["$]/g, "\\$&")}"
       echo "from the host" >"${FOLDER.replaceAll(/["$]/g, "\\$&")}/a file"`);
     inventories = await Promise.all(hosts.hosts.map((host) => host.inventory()));
-    stack = await TestStack.create(NAME, {
+    declared = {
       hosts: three(),
-      workers: [
-        { name: "a", engines: 2 },
-        groupOf("256MiB"),
-        withFolder,
-        { name: "d", host: "host3" },
-      ],
-    });
+      workers: [workerA, groupOf("256MiB"), withFolder, workerD("host3")],
+    };
+    stack = await TestStack.create(NAME, declared);
   });
   after(async () => {
     await stack?.remove();
@@ -143,5 +146,159 @@ def read():
 import json
 print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswith("c-")]))`;
     assert.deepEqual(JSON.parse(await stack.python(read)), [[TEXT, "from the host\n"]]);
+  });
+
+  it("changes the memory of a group in place, with all engines untouched", async () => {
+    const before = await look();
+    declared.workers = [workerA, groupOf("384MiB"), withFolder, workerD("host3")];
+    stack.declare(declared);
+    assert.deepEqual(changed(await stack.preview()), ["b-1-container", "b-2-container"]);
+    await stack.up();
+    assert.deepEqual(await look(), before);
+    const limit = await hosts
+      .host("host2")
+      .docker("inspect", "-f", "{{.HostConfig.Memory}}", `ipp-${NAME}-b-2`);
+    assert.equal(limit.trim(), String(384 * 1024 * 1024));
+  });
+
+  it("moves a worker to another host, and touches nothing else", async () => {
+    const before = await look();
+    declared.workers = [workerA, groupOf("384MiB"), withFolder, workerD("host2")];
+    stack.declare(declared);
+    const touched = ["d-container", "d-engines-start", "readiness-check"];
+    assert.deepEqual(changed(await stack.preview()), touched);
+    assert.deepEqual(changed(await stack.up()), touched);
+    assert.equal(Object.keys(await look()).length, 6);
+    await untouched(before, "a", "b-1", "b-2", "c");
+    assert.deepEqual((await hosts.host("host3").inventory()).containers, [`ipp-${NAME}-c`]);
+  });
+
+  it("adds a host behind a bastion, and removes one with its workers, in one go", async () => {
+    const before = await look();
+    const bastion = hosts.host("bastion");
+    const { host1, host2 } = three();
+    declared = {
+      hosts: {
+        host1,
+        host2,
+        inner: {
+          ...settings(hosts.host("inner")),
+          bastion: { host: bastion.address, hostKey: bastion.hostKey },
+        },
+      },
+      workers: [workerA, groupOf("384MiB"), workerD("host2"), { name: "e", host: "inner" }],
+    };
+    stack.declare(declared);
+    const preview = await stack.preview();
+    assert.deepEqual(changed(preview, "delete"), [
+      "c",
+      "c-container",
+      "c-engines",
+      "c-engines-start",
+      "host3",
+      "image-default-host3",
+      "image-default-host3-base",
+      "image-default-host3-build",
+      "network-host3",
+    ]);
+    assert.deepEqual(changed(preview, "create"), [
+      "e",
+      "e-container",
+      "e-engines",
+      "e-engines-start",
+      "image-default-inner",
+      "image-default-inner-base",
+      "image-default-inner-build",
+      "inner",
+      "network-inner",
+    ]);
+    const others = changed(preview).filter(
+      (name) => !/^(c|e|host3|inner)(-|$)|-(host3|inner)(-|$)/.test(name),
+    );
+    assert.deepEqual(others, ["readiness-check"]);
+    await stack.up();
+    assert.equal(Object.keys(await look()).length, 6);
+    await untouched(before, "a", "b-1", "b-2", "d");
+    assert.deepEqual(
+      difference(inventories[2] as Inventory, await hosts.host("host3").inventory()),
+      [],
+    );
+  });
+
+  it("moves the controller to another host; engines and the profile here follow", async () => {
+    declared.controller = { host: "host2" };
+    stack.declare(declared);
+    const kept = /^(a|b-1|b-2|d|e)-container|network|image|keys/;
+    assert.deepEqual(
+      changed(await stack.preview()).filter((name) => kept.test(name)),
+      [],
+    );
+    await stack.up();
+    const engines = await look();
+    assert.deepEqual(
+      Object.values(engines)
+        .map(({ worker }) => worker)
+        .sort(),
+      ["a", "a", "b-1", "b-2", "d", "e"],
+    );
+    assert.deepEqual(
+      (await hosts.host("host1").inventory()).volumes.filter((name) => name.endsWith("controller")),
+      [],
+    );
+    assert.deepEqual((await stack.preview()).steps, []);
+  });
+
+  it("stands beside another cluster of 30 workers, brought up through sshd's default limits", async () => {
+    const before = await look();
+    const { host1, host2 } = three();
+    const thirty = await TestStack.create("test-thirty", {
+      hosts: { host1, host2, host3: settings(hosts.host("host3")) },
+      timeout: 120,
+      workers: ["host1", "host2", "host3"].map((host) => ({ name: `on-${host}`, host, count: 10 })),
+    });
+    try {
+      const { output } = await thirty.up();
+      assert.doesNotMatch(output, /refused|drop|retry|kex_exchange/i);
+      assert.equal(
+        await thirty.python('print(len(c), set(c[:].apply_sync(lambda: "Hello World")))'),
+        "30 {'Hello World'}",
+      );
+      assert.deepEqual(await look(), before);
+      await thirty.destroy();
+    } finally {
+      await thirty.remove();
+    }
+    assert.deepEqual(await look(), before);
+  });
+
+  it("leaves all hosts as they were when it is destroyed", async () => {
+    await stack.destroy();
+    for (const [index, host] of hosts.hosts.entries()) {
+      assert.deepEqual(
+        difference(inventories[index] as Inventory, await host.inventory()),
+        [],
+        host.name,
+      );
+    }
+  });
+
+  it("reaches an sshd that drops most of many connections at once", async () => {
+    const host = hosts.host("host1");
+    const [program = "", ...args] = hostCommand(settings(host), "echo reached");
+    const without = args.filter(
+      (word, index) =>
+        !/^ProxyCommand/.test(args[index + 1] ?? word) && !/^ProxyCommand/.test(word),
+    );
+    const attempts = (words: string[]) =>
+      Promise.all(
+        Array.from({ length: 40 }, () =>
+          run(program, words).then(
+            ({ stdout }) => stdout,
+            () => "dropped\n",
+          ),
+        ),
+      );
+    assert.ok((await attempts(without)).includes("dropped\n"), "sshd should drop some");
+    assert.deepEqual(new Set(await attempts(args)), new Set(["reached\n"]));
   });
 });

@@ -86,7 +86,8 @@ describe("parseCluster", () => {
 });
 
 describe("editDistance", () => {
-  it("counts insertions, removals and changes", () => {
+  it("counts insertions, removals, changes and swaps", () => {
+    assert.equal(editDistance("hsots", "hosts"), 1);
     assert.equal(editDistance("engine", "engines"), 1);
     assert.equal(editDistance("", "abc"), 3);
     assert.equal(editDistance("kitten", "sitting"), 3);
