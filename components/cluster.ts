@@ -101,7 +101,7 @@ export interface ClusterArgs {
   /**
    * Milliseconds between two heartbeats of the engines, 50 to 10000. An engine's registration
    * completes on one, so a longer period makes a slower start; a shorter one costs the controller
-   * time. Defaults to 200. A change restarts controller and engines.
+   * time. Defaults to 250. A change restarts controller and engines.
    */
   heartbeatPeriod?: number;
   /**

@@ -30,6 +30,9 @@ export interface ClusterStatus {
   missing: string[];
 }
 
+/** States of an engine that works. */
+const WELL = ["registered", "busy"];
+
 /** What a cluster's hosts say of it. */
 export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): ClusterStatus {
   const missing: string[] = [];
@@ -60,7 +63,7 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
     const { state: container, status } = look(name, host);
     const engines = status?.engines ?? [];
     const atHub = known.filter(({ worker }) => worker === name);
-    for (const engine of engines.filter((one) => one.state !== "registered")) {
+    for (const engine of engines.filter(({ state: is = "" }) => !WELL.includes(is))) {
       missing.push(
         `${name}: engine ${String(engine.slot)} is ${engine.state ?? "unknown"}${because(engine.reason)}`,
       );
@@ -91,7 +94,7 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
       container,
       declared,
       registered: atHub.length,
-      answering: engines.filter((one) => one.state === "registered").length,
+      answering: engines.filter(({ state: is = "" }) => WELL.includes(is)).length,
       busy: atHub.filter(({ tasks = 0 }) => tasks > 0).length,
       ...(last?.last_restart == null
         ? {}

@@ -103,7 +103,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     name,
     profile: args.profile ?? name,
     keyGeneration: args.keyGeneration ?? 0,
-    heartbeatPeriod: args.heartbeatPeriod ?? 200,
+    heartbeatPeriod: args.heartbeatPeriod ?? 250,
     heartbeatTimeout: args.heartbeatTimeout ?? 10,
     timeout: args.timeout ?? 60,
     controllerHost,

@@ -1,103 +1,80 @@
-"""End-to-end checks, made as any user would make them: through an ipyparallel Client."""
+"""End-to-end checks of the controller: do messages pass through each scheduler?
+
+A killed or frozen scheduler goes unnoticed by everything else: engines stay registered while tasks
+wait for ever. The checks need no engine, so they also tell the truth while all engines are busy,
+and they leave nothing behind in the hub.
+"""
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from typing import Any
 
-import ipyparallel
-from ipyparallel.error import RemoteError
+import zmq
+import zmq.asyncio
+from ipyparallel import util
+from jupyter_client.session import DELIM
 
-from ippnode.hublink import HubUnreachable
-from ippnode.probe import describe
+from ippnode.hublink import make_session
 
-APPLY_SECONDS = 5.0
-"""How long an engine may take to answer a question."""
-ALTOGETHER_SECONDS = 20.0
+IDENT = b"ippnode-check"
+"""Routing id of both ends of a check; the hub ignores what it sees of it."""
+TIMEOUT_SECONDS = 5.0
+
+NAMES = {"mux": "direct", "control": "control", "task": "task"}
 
 
-class Cluster:
-    """A Client of our own ipcontroller, used from one thread beside the agent's loop."""
+class SchedulerChecks:
+    """Sockets on both sides of the schedulers of one ipcontroller."""
 
-    def __init__(self, connection: dict[str, Any]) -> None:
-        self.connection = connection
-        self.client: ipyparallel.Client | None = None
-        self.thread = ThreadPoolExecutor(1, thread_name_prefix="client")
-        self.described: dict[str, dict[str, str]] = {}
-        self.checks: list[ipyparallel.AsyncResult] = []
+    def __init__(
+        self, context: zmq.asyncio.Context, client: dict[str, Any], engine: dict[str, Any]
+    ) -> None:
+        self.session = make_session(client)
+        key = client.get("curve_serverkey")
+        self.server_key = key.encode() if key else None
+        self.context = context
+        self.client_side = {name: self._connect(client, name) for name in NAMES}
+        self.engine_side = {name: self._connect(engine, name) for name in ("mux", "control")}
 
-    async def describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
-        """What each engine (ident by id) says of itself; those that don't answer are left out."""
-        return await self._in_thread(self._describe, engines)
-
-    async def silent_schedulers(self) -> list[str]:
-        """The schedulers through which no task passes; none while no engine is idle."""
-        return await self._in_thread(self._silent_schedulers)
+    async def silent(self) -> list[str]:
+        """The schedulers that let nothing pass within the time allowed."""
+        passed = await asyncio.gather(
+            self._passes("mux"), self._passes("control"), self._task_scheduler_answers()
+        )
+        return [name for name, ok in zip(NAMES.values(), passed, strict=True) if not ok]
 
     def close(self) -> None:
-        """Give up the client."""
-        client, self.client = self.client, None
-        if client:
-            self.thread.submit(client.close)
-        self.thread.shutdown(wait=False)
+        """Give up the sockets."""
+        for socket in (*self.client_side.values(), *self.engine_side.values()):
+            socket.close(linger=0)
 
-    async def _in_thread(self, work: Any, *args: Any) -> Any:
-        """Do `work` in the client's thread. A client waits for a silent hub without limit."""
-        done = asyncio.get_running_loop().run_in_executor(self.thread, work, *args)
-        try:
-            return await asyncio.wait_for(done, ALTOGETHER_SECONDS)
-        except TimeoutError:
-            raise HubUnreachable("the hub did not answer a client") from None
+    def _connect(self, connection: dict[str, Any], channel: str) -> zmq.asyncio.Socket:
+        socket = self.context.socket(zmq.DEALER)
+        socket.IDENTITY = IDENT
+        url = f"{connection['interface']}:{connection[channel]}"
+        util.connect(socket, url, curve_serverkey=self.server_key)
+        return socket
 
-    def _connected(self) -> ipyparallel.Client:
-        if self.client is None:
-            self.client = ipyparallel.Client(self.connection, timeout=APPLY_SECONDS)
-        return self.client
-
-    def _describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
-        client = self._connected()
-        asked = {
-            ident: client[id].apply_async(describe)
-            for id, ident in engines.items()
-            if ident not in self.described and id in client.ids
-        }
-        for ident, result in asked.items():
-            with suppress(TimeoutError, RemoteError):
-                self.described[ident] = result.get(APPLY_SECONDS)
-        return {i: self.described[i] for i in engines.values() if i in self.described}
-
-    def _silent_schedulers(self) -> list[str]:
-        client = self._connected()
-        self._forget_checks()
-        queues = client.queue_status()
-        idle = [id for id in client.ids if not queues[id]["queue"] + queues[id]["tasks"]]
-        if not idle:
-            return []
-        views = {
-            "the direct scheduler": client[idle[0]],
-            "the task scheduler": client.load_balanced_view(targets=idle[:1]),
-        }
-        asked = {name: view.apply_async(describe) for name, view in views.items()}
-        self.checks = list(asked.values())
-        return [name for name, result in asked.items() if not self._passed(result, idle[0])]
-
-    def _passed(self, result: ipyparallel.AsyncResult, engine: int) -> bool:
-        """Whether a task got through: it came back, or is seen to wait at the engine."""
-        client = self._connected()
-        try:
-            result.get(APPLY_SECONDS)
-        except RemoteError:
-            pass  # the engine died over it; its worker sees to that
-        except TimeoutError:
-            status = client.queue_status(verbose=True)
-            if engine not in client.ids:
+    async def _passes(self, channel: str) -> bool:
+        """Whether a message from a client's side comes out on the engines' side."""
+        sender, receiver = self.client_side[channel], self.engine_side[channel]
+        # The first is dropped when the receiver is not connected yet, so there is a second.
+        for _ in range(2):
+            sender.send_multipart([IDENT, DELIM, b"check"])
+            if await receiver.poll(int(TIMEOUT_SECONDS * 500)):
+                await receiver.recv_multipart()
                 return True
-            waiting = {*status[engine]["queue"], *status[engine]["tasks"]}
-            return not waiting.isdisjoint(result.msg_ids)
-        return True
+        return False
 
-    def _forget_checks(self) -> None:
-        """Have the hub drop the last check's records: its memory is for the users' tasks."""
-        if self.checks:
-            with suppress(RemoteError, RuntimeError):  # one that is still waiting
-                self._connected().purge_results(self.checks)
+    async def _task_scheduler_answers(self) -> bool:
+        """Whether the task scheduler refuses a task that depends on one it has never seen.
+
+        The task has the same id each time: the scheduler remembers all ids.
+        """
+        socket = self.client_side["task"]
+        message = self.session.msg("apply_request", metadata={"after": ["no such task"]})
+        message["header"]["msg_id"] = message["msg_id"] = IDENT.decode()
+        socket.send_multipart(self.session.serialize(message))
+        if await socket.poll(int(TIMEOUT_SECONDS * 1000)):
+            await socket.recv_multipart()
+            return True
+        return False

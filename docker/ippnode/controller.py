@@ -15,8 +15,9 @@ from typing import Any
 
 import zmq.asyncio
 
-from ippnode import machine, paths
-from ippnode.checks import Cluster
+from ippnode import machine, paths, record
+from ippnode.census import Census
+from ippnode.checks import SchedulerChecks
 from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable
 from ippnode.jobs import Jobs, Process
@@ -27,11 +28,14 @@ CONFIG = paths.PROFILE / "ipcontroller_config.py"
 ENGINE_JSON = paths.SECURITY / "ipcontroller-engine.json"
 CLIENT_JSON = paths.SECURITY / "ipcontroller-client.json"
 CURVE_JSON = paths.SECURITY / "curve.json"
+PROFILE_FILES = (CONFIG, ENGINE_JSON, CLIENT_JSON, CURVE_JSON)
 
 START_SECONDS = 15.0
 """An ipcontroller that answers nobody this long after its start is started again."""
 CHECK_SECONDS = 5.0
 """Between two checks of the hub and the schedulers."""
+SILENCE_SECONDS = 5.0
+"""A hub that is silent for longer is ended."""
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 
@@ -68,7 +72,7 @@ class ControllerAgent:
         self.context = zmq.asyncio.Context()
         self.process: Process | None = None
         self.hub: Hub | None = None
-        self.cluster: Cluster | None = None
+        self.census: Census | None = None
         self.state = "no profile"
         self.answers = asyncio.Event()
         self.profile_written = asyncio.Event()
@@ -137,9 +141,9 @@ class ControllerAgent:
             for wait in waits:
                 wait.cancel()
             self.hub.close()
-            if self.cluster:
-                self.cluster.close()
-                self.cluster = None
+            if self.census:
+                self.census.close()
+                self.census = None
             await self.jobs.end(self.process)
             self.process = None
 
@@ -151,15 +155,20 @@ class ControllerAgent:
             return f"did not answer within {START_SECONDS:.0f} seconds of its start"
         self.answers.set()
         await self._mark("answering")
-        self.cluster = Cluster(connection)
-        while True:
-            await asyncio.sleep(CHECK_SECONDS)
-            try:
-                await self.hub.engines(CHECK_SECONDS)
-                if silent := await self.cluster.silent_schedulers():
-                    return f"had to be ended: no task passed through {' and '.join(silent)}"
-            except HubUnreachable as error:
-                return f"had to be ended: {error}"
+        self.census = Census(connection)
+        engine = {**read_json(ENGINE_JSON), "interface": connection["interface"]}
+        checks = SchedulerChecks(self.context, connection, engine)
+        try:
+            while True:
+                await asyncio.sleep(CHECK_SECONDS)
+                await self.hub.engines(SILENCE_SECONDS)
+                if silent := await checks.silent():
+                    names = " and the ".join(silent)
+                    return f"had to be ended: nothing passed through the {names} scheduler"
+        except HubUnreachable as error:
+            return f"had to be ended: {error}"
+        finally:
+            checks.close()
 
     async def _mark(self, state: str) -> None:
         self.state = state
@@ -184,6 +193,7 @@ class ControllerAgent:
             ) from error
         try:
             changed = [path for path, text in texts.items() if write_private(path, text)]
+            record.note(list(texts))
         except OSError as error:
             raise Failed(f"controller: can't write {error.filename}: {error.strerror}") from error
         if changed and self.profile_written.is_set():
@@ -239,7 +249,7 @@ class ControllerAgent:
             known = await self.hub.engines()
             registered = [parse_ident(id, ident) for ident, id in known.items()]
             ours = [e for e in registered if (e.worker, e.slot) in wanted]
-            answers = await self.cluster.describe({e.id: e.ident for e in ours}) if ours else {}
+            answers = await self.census.describe({e.id: e.ident for e in ours}) if ours else {}
         except HubUnreachable as error:
             return {
                 "engines": [],
@@ -307,6 +317,7 @@ class ControllerAgent:
                 "client": digest(read_json(CLIENT_JSON)),
                 "curve": digest(read_json(CURVE_JSON)),
             },
+            **record.look({path: path.name for path in PROFILE_FILES}),
             "engines": engines,
             "disks": machine.disks([paths.HOME, paths.RUN]),
         }

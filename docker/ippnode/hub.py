@@ -25,6 +25,7 @@ from tornado.ioloop import PeriodicCallback
 from traitlets.config import Config
 
 from ippnode import paths, scheduler
+from ippnode.checks import IDENT
 from ippnode.files import read_json
 from ippnode.forkserver import die_with_parent, set_process_name
 
@@ -75,6 +76,18 @@ class RestoringHub(Hub):
         if scheduler.is_restart:
             self.scheduler = idents[0]
 
+    def save_queue_request(self, idents: list[bytes], msg: list[bytes]) -> None:
+        if IDENT not in idents:
+            super().save_queue_request(idents, msg)
+
+    def save_task_request(self, idents: list[bytes], msg: list[bytes]) -> None:
+        if IDENT not in idents:
+            super().save_task_request(idents, msg)
+
+    def save_task_result(self, idents: list[bytes], msg: list[bytes]) -> None:
+        if IDENT not in idents:
+            super().save_task_result(idents, msg)
+
     def save_queue_result(self, idents: list[bytes], msg: list[bytes]) -> None:
         """Note a direct result. One of a task that was sent before a restart has reached nobody:
         its client has another address now. The task scheduler finds it."""
@@ -93,7 +106,14 @@ class RestoringHub(Hub):
 
 
 class PromptHeartMonitor(HeartMonitor):
-    """A heart monitor that reports a new heart when it first beats, not one period later."""
+    """A heart monitor that reports a new heart when it first beats, not one period later.
+
+    It does not write a line for each missed beat: the hub says which engine is given up.
+    """
+
+    def start(self) -> None:
+        self.log.setLevel(logging.ERROR)
+        super().start()
 
     def handle_pong(self, msg: list[bytes]) -> None:
         super().handle_pong(msg)

@@ -16,6 +16,8 @@ ENGINE_FILE = KEEP / "ipcontroller-engine.json"
 """A worker's copy of the engine file: where the controller is, and the keys."""
 DECLARED = KEEP / "engines.json"
 """How many engines a worker is to run, and what they import."""
+APPLIED = KEEP / "applied.json"
+"""Hashes of what was last set up; see `record`."""
 
 PROFILE = HOME / ".ipython" / "profile_cluster"
 SECURITY = PROFILE / "security"

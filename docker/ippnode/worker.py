@@ -19,7 +19,7 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-from ippnode import machine, paths
+from ippnode import machine, paths, record
 from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.jobs import Jobs, Process
@@ -36,6 +36,12 @@ ENOUGH_FAILURES = 3
 """Starts that may fail in a row before `ippctl engines` gives up."""
 STOP_SECONDS = 2.5
 """How long an engine's last task may go on when the engine is to end."""
+
+SET_UP = {
+    paths.ENGINE_FILE: "the engine file",
+    paths.DECLARED: "the declared number of engines",
+}
+"""What `ippctl engines` writes, and how it is called."""
 
 
 def pause_after(failures: int) -> float:
@@ -236,6 +242,7 @@ class WorkerAgent:
         try:
             write_private(paths.ENGINE_FILE, canonical(connection))
             write_private(paths.DECLARED, canonical(declared))
+            record.note(list(SET_UP))
         except OSError as error:
             raise Failed(
                 f"worker {self.name}: can't write {error.filename}: {error.strerror}"
@@ -335,6 +342,7 @@ class WorkerAgent:
                 }
                 for slot in self.slots.values()
             ],
+            **record.look(SET_UP),
             "disks": machine.disks([paths.HOME, paths.RUN]),
             "clock": machine.clock(self.hub.skew if self.hub else 0.0),
         }
