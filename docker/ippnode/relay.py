@@ -17,6 +17,10 @@ from jupyter_client.session import Session
 from ippnode import paths
 
 
+OWN = b"ippnode-agent"
+"""Routing id of what the agent itself asks an engine."""
+
+
 class ControlRelay:
     """Passes messages between the controller's control channel and one engine, both ways."""
 
@@ -31,6 +35,7 @@ class ControlRelay:
         send_signal: Callable[[int], None],
     ) -> None:
         self.session = session
+        self.heard = asyncio.Event()
         self.send_signal = send_signal
         public, secret = engine_keys or (None, None)
         self.outer = context.socket(zmq.ROUTER)
@@ -63,7 +68,22 @@ class ControlRelay:
 
     async def _outwards(self) -> None:
         while True:
-            self.outer.send_multipart(await self.inner.recv_multipart())
+            frames = await self.inner.recv_multipart()
+            if frames[0] == OWN:
+                self.heard.set()
+            else:
+                self.outer.send_multipart(frames)
+
+    async def answers(self, timeout: float) -> bool:
+        """Whether the engine answers, even while its task goes on, within so many seconds."""
+        self.heard.clear()
+        request = self.session.serialize(self.session.msg("kernel_info_request"), ident=[OWN])
+        self.inner.send_multipart(request)
+        try:
+            await asyncio.wait_for(self.heard.wait(), timeout)
+        except TimeoutError:
+            return False
+        return True
 
     def _signal(self, content: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -4,7 +4,8 @@ A client waits for its task for ever when the scheduler that knew of it is gone.
 scheduler keeps a journal, and after a restart
 
 - passes on the results of tasks that went on running on their engines meanwhile,
-- answers with EngineError for tasks that had not been given to an engine, or whose engine is gone,
+- answers with EngineError for tasks that had not been given to an engine, or whose engine or
+  result is gone,
 - passes on the results that the direct scheduler had no address for any more (the hub sees them).
 
 Both schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
@@ -23,6 +24,7 @@ from tornado.ioloop import PeriodicCallback
 from zmq.devices import ProcessMonitoredQueue
 
 from ippnode import paths
+from ippnode.checks import IDENT
 from ippnode.journal import Journal, Task
 from ippnode.peers import AnonymousPeers
 
@@ -70,6 +72,8 @@ class JournalingScheduler(TaskScheduler):
         self.client_stream.stop_on_recv()
         self.peers = AnonymousPeers(self.client_stream.socket)
         self.loop.call_later(SETTLE_SECONDS, self._begin)
+        for seconds in (2 * SETTLE_SECONDS, ENGINE_SECONDS):
+            self.loop.call_later(seconds, self._ask_engines)
         self.loop.call_later(ENGINE_SECONDS, self._give_up_absent_engines)
         self.teller = PeriodicCallback(self._tell, TELL_MS)
 
@@ -101,6 +105,33 @@ class JournalingScheduler(TaskScheduler):
         self.pending.setdefault(engine, {})[task.id] = job
         self.completed.setdefault(engine, set())
         self.failed.setdefault(engine, set())
+
+    def _ask_engines(self) -> None:
+        """Ask the engines of resumed tasks something that they answer after those tasks.
+
+        An engine does one thing after the other. Once it has answered, a result that has not come
+        will not come: it was on its way when the earlier scheduler ended.
+        """
+        for engine in self.targets:
+            if not self.orphans.keys().isdisjoint(self.pending[engine]):
+                self.session.send(self.engine_stream, "kernel_info_request", ident=[engine, IDENT])
+
+    def _engine_has_answered(self, engine: bytes) -> None:
+        lost = {id: job for id, job in self.pending[engine].items() if id in self.orphans}
+        others = {id: job for id, job in self.pending[engine].items() if id not in lost}
+        if lost:
+            self.pending[engine] = lost
+            completed, failed = self.completed[engine], self.failed[engine]
+            self.handle_stranded_tasks(engine)
+            self.completed[engine], self.failed[engine] = completed, failed
+            self.pending[engine].update(others)
+
+    def dispatch_result(self, raw_msg: list[zmq.Frame]) -> None:
+        """Pass on a result, unless it is the answer to what we asked ourselves."""
+        if bytes(raw_msg[1]) == IDENT:
+            self._engine_has_answered(bytes(raw_msg[0]))
+        else:
+            super().dispatch_result(raw_msg)
 
     def _give_up_absent_engines(self) -> None:
         for engine in set(self.pending).difference(self.targets):

@@ -27,6 +27,7 @@ import pathlib
 c = get_config()
 curve = json.loads((pathlib.Path(__file__).parent / "security" / "curve.json").read_text())
 c.IPController.ip = "0.0.0.0"
+c.IPController.monitor_ip = "127.0.0.1"
 c.IPController.location = "controller"
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()

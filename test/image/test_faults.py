@@ -15,7 +15,7 @@ from ipyparallel.error import RemoteError
 pytestmark = pytest.mark.real
 
 WORKERS = {"w1": 2, "w2": 2}
-TASK_SECONDS = 4.0
+TASK_SECONDS = 6.0
 NO_HANG_SECONDS = 35.0
 
 

@@ -55,6 +55,26 @@ def test_nothing_changes_when_the_same_is_declared_again(cluster: Cluster) -> No
     assert cluster.status("controller")["pid"] == pid
 
 
+def test_status_tells_idle_busy_and_frozen_engines_apart(cluster: Cluster) -> None:
+    def states() -> list[str]:
+        return [engine["state"] for engine in cluster.status("w1")["engines"]]
+
+    client = cluster.client()
+    cluster.full_strength(client, WORKERS, 10)
+    assert states() == ["answering", "answering"]
+    ids = {client._engines[id].rsplit("-", 1)[0]: id for id in client.ids}
+    task = client[ids["w1-2"]].apply_async(time.sleep, 4)
+    pid = str(processes(cluster, "w1")[1][1])
+    cluster.run("w1", "kill", "-STOP", pid)
+    try:
+        assert states() == ["registered", "busy"]
+    finally:
+        cluster.run("w1", "kill", "-CONT", pid)
+    task.get(10)
+    assert states() == ["answering", "answering"]
+    assert cluster.status("w1")["sshd"] is True
+
+
 def test_another_count_leaves_the_other_engines_as_they_are(cluster: Cluster) -> None:
     before = processes(cluster, "w1")
     client = cluster.client()
@@ -165,8 +185,7 @@ def test_only_the_declared_ports_listen(cluster: Cluster) -> None:
 
     assert listening("w1") == {"2222"}
     public = {"2222", *map(str, range(10001, 10010)), *map(str, range(10011, 10017))}
-    monitor = "10023"
-    assert listening("controller") == {*public, monitor, "loopback"}
+    assert listening("controller") == {*public, "loopback"}
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,13 @@ def test_a_clock_is_off_beyond_a_minute() -> None:
     assert machine.clock(-59.96) == {"ahead_seconds": -60.0, "off": False}
 
 
+def test_a_listening_port_is_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert machine.listens(port) is True
+    assert machine.listens(port) is False
+
+
 def test_a_disk_with_room_is_not_full(tmp_path: Path) -> None:
     assert machine.disks([tmp_path])[str(tmp_path)]["full"] is False
 
@@ -337,6 +344,18 @@ def test_signals_stop_at_the_relay_and_all_else_passes(
         reply = engine_session.msg("clear_reply", {"status": "ok"}, parent=request)
         engine.send_multipart(engine_session.serialize(reply, ident=idents))
         assert (await receive())["header"]["msg_type"] == "clear_reply"
+
+        async def serve_kernel_info() -> None:
+            idents, frames = engine_session.feed_identities(await engine.recv_multipart())
+            request = engine_session.deserialize(frames)
+            reply = engine_session.msg("kernel_info_reply", {}, parent=request)
+            engine.send_multipart(engine_session.serialize(reply, ident=idents))
+
+        answered, _ = await asyncio.gather(relay.answers(2), serve_kernel_info())
+        assert answered is True
+        assert await relay.answers(0.1) is False
+        await engine.recv_multipart()
+        assert not await scheduler.poll(100), "what the agent asks stays between it and the engine"
 
         forged = session.serialize(session.msg("signal_request", {"sig": 9}))
         forged[1] = b"wrong"
