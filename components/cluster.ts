@@ -248,6 +248,7 @@ export class Cluster extends pulumi.ComponentResource {
       {
         ssh: controllerSsh,
         workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
+        images: Object.fromEntries(expected.map((worker) => [worker.name, worker.image])),
         after: [pulumi.all([controller.report, ...reports]).apply((all) => sha256(all.join("\n")))],
         timeout: plan.timeout,
       },

@@ -10,6 +10,11 @@ export interface ReadinessArgs {
   ssh: SshTarget;
   /** Number of engines of each worker. */
   workers: { [name: string]: number };
+  /**
+   * Name of the image of each worker. Images of one name are built on each host; what they hold
+   * must be the same everywhere.
+   */
+  images: { [worker: string]: string };
   /** What the check has to follow: it is made again whenever one of these changes. */
   after: pulumi.Input<string>[];
   /** Seconds until an engine that does not answer is an error. */
@@ -46,7 +51,7 @@ export class Readiness extends pulumi.ComponentResource {
       {
         connection: sshConnection(args.ssh),
         create: quote("ippctl", "ready", "--timeout", String(args.timeout)),
-        stdin: JSON.stringify({ workers: args.workers }),
+        stdin: JSON.stringify({ workers: args.workers, images: args.images }),
         triggers: args.after,
         addPreviousOutputInEnv: false,
         logging: "stderr",

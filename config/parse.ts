@@ -1,3 +1,5 @@
+import { existsSync } from "node:fs";
+
 import { z } from "zod";
 
 import { Mistake } from "../components/lib/mistake";
@@ -23,9 +25,14 @@ export class ConfigError extends Mistake {
  * Checks the value of `ipyparallel:cluster`, whole.
  *
  * @param unknownKeys other keys of the project in the stack file.
+ * @param exists whether there is a file, as seen from the program's folder.
  * @throws ConfigError with every mistake: its path, what was given and what is allowed.
  */
-export function parseCluster(value: unknown, unknownKeys: string[] = []): ClusterConfig {
+export function parseCluster(
+  value: unknown,
+  unknownKeys: string[] = [],
+  exists: (path: string) => boolean = existsSync,
+): ClusterConfig {
   const others = unknownKeys.map(
     (key) =>
       `ipyparallel:${key}: unknown key${suggestion(key, ["cluster", "registryPassword"])}; ` +
@@ -42,7 +49,7 @@ export function parseCluster(value: unknown, unknownKeys: string[] = []): Cluste
     ...others,
     // One value can break several rules of its form; they are told as one.
     ...new Set((parsed.error?.issues ?? []).flatMap((issue) => describe(issue, value))),
-    ...checkReferences(value),
+    ...checkReferences(value, exists),
   ];
   if (!parsed.success || mistakes.length > 0) {
     throw new ConfigError(mistakes);

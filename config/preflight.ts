@@ -139,11 +139,20 @@ function probe([program, ...args]: string[]): Promise<Probe> {
       if (status === 0) {
         resolve(parseProbe(output, Date.now() / 1000));
       } else {
-        fail(errors.trim().split("\n").at(-1) ?? `exit status ${String(status)}`);
+        fail(reason(errors) ?? `exit status ${String(status)}`);
       }
     });
     child.stdin.end(readFileSync(PROBE_SCRIPT));
   });
+}
+
+/** Why `ssh` failed, in its last words; those on a way through a program tell nothing. */
+function reason(errors: string): string | undefined {
+  return errors
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "" && !line.includes("UNKNOWN port 65535"))
+    .at(-1);
 }
 
 /**
@@ -173,7 +182,7 @@ export function parseProbe(output: string, now: number): Probe {
   const [controller] = values("controller");
   const time = number("time");
   return {
-    failure: values("docker-error")[0],
+    failure: values("docker-error")[0] ?? values("docker-missing")[0],
     docker: values("docker")[0],
     cores: number("cores"),
     memory: number("memory"),

@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { join, normalize } from "node:path";
 
 import { isLoopback } from "../components/lib/hosts";
@@ -23,9 +22,10 @@ const LONGEST_NAME = 40;
  *
  * Parts that the schema refuses are passed over, since they are named already.
  *
+ * @param exists whether there is a file, as seen from the program's folder.
  * @returns the mistakes.
  */
-export function checkReferences(value: unknown): string[] {
+export function checkReferences(value: unknown, exists: (path: string) => boolean): string[] {
   const mistakes: string[] = [];
   const cluster = record(value);
   const hosts = record(cluster.hosts ?? DEFAULT_HOSTS);
@@ -146,7 +146,7 @@ export function checkReferences(value: unknown): string[] {
   for (const [name, image] of Object.entries(record(cluster.images))) {
     const { reference, ...built } = record(image);
     const { context } = built;
-    if (typeof context === "string" && context !== "" && !existsSync(join(context, "Dockerfile"))) {
+    if (typeof context === "string" && context !== "" && !exists(join(context, "Dockerfile"))) {
       mistakes.push(`images.${name}.context: ${show(context)} has no Dockerfile`);
     }
     if (reference !== undefined && Object.keys(built).length > 0) {

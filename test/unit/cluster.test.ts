@@ -148,7 +148,10 @@ describe("Cluster", () => {
 
   it("checks readiness after controller and engines, and again when they were set up anew", () => {
     const { inputs } = named(declared, "dev-readiness-check");
-    assert.deepEqual(JSON.parse(inputs.stdin as string), { workers: { w1: 2, w2: 3 } });
+    assert.deepEqual(JSON.parse(inputs.stdin as string), {
+      workers: { w1: 2, w2: 3 },
+      images: { w1: "default", w2: "default" },
+    });
     assert.equal((inputs.triggers as string[]).length, 1);
   });
 
