@@ -94,7 +94,7 @@ describe("examples: programs that use a cluster", function () {
       const output = await python(stack, script, notebook);
       assert.match(output, /^\[0, 1, 2, 3\]$/m);
       assert.match(output, /^\[\('w\d', '3\.11\.\d+'\)(, \('w\d', '3\.11\.\d+'\)){3}\]$/m);
-      assert.equal(output.match(/^\[stdout:\d\] 0\.51$|^0\.51$/gm)?.length, 4);
+      assert.equal(output.match(/^\[stdout:\d\] 0\.\d\d$/gm)?.length, 4, output);
       assert.match(output, /^\[0, 1, 4, 9, 16, 25, 36, 49, 64, 81\]$/m);
     });
   });
@@ -120,7 +120,9 @@ describe("examples: programs that use a cluster", function () {
     try {
       const output = await python(stack, join(EXAMPLES, "mixed/main.py"));
       assert.match(output, /^antiderivative of x\*cos\(x\): x\*sin\(x\) \+ cos\(x\)$/m);
-      assert.match(output, /^areas: \[0\.3818, 0\.0207, -1\.8090?, -2\.1177\]$/m);
+      const integral = (x: number) => x * Math.sin(x) + Math.cos(x);
+      const areas = [0, 1, 2, 3].map((x) => (integral(x + 1) - integral(x)).toFixed(4));
+      assert.ok(output.includes(`areas: [${areas.join(", ")}]\n`), output);
     } finally {
       await stack.remove();
     }
@@ -206,8 +208,12 @@ describe("examples: programs that declare a cluster", function () {
     const text = readFileSync(file, "utf8");
     const plugin = /ipyparallel: (.+)/.exec(text)?.[1] as string;
     assert.equal(resolve(EXAMPLES, "yaml", plugin), join(PROJECT, "components"));
-    writeFileSync(file, text.replace(plugin, join(PROJECT, "components")));
-    await withYaml(() => tryProgram("test-example-yaml", folder));
+    const name = "test-example-yaml"; // of the cluster too, instead of the example's
+    writeFileSync(
+      file,
+      text.replace(plugin, join(PROJECT, "components")).replaceAll("words", name),
+    );
+    await withYaml(() => tryProgram(name, folder));
   });
 });
 

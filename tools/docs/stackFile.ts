@@ -3,8 +3,9 @@ import { writeFileSync } from "node:fs";
 import { resolve } from "node:path";
 
 import * as prettier from "prettier";
+import { z } from "zod";
 
-import { stackFileSchema } from "../../config/schema";
+import { clusterSchema } from "../../config/schema";
 
 /** Where the reference is. */
 export const REFERENCE = resolve(__dirname, "../../docs/stack-file.md");
@@ -28,15 +29,14 @@ const INTRODUCTION = `# The stack file
 
 <!-- Written by \`npm run docs\` from config/schema.ts. -->
 
-One file in [stacks/](../stacks) declares one cluster: \`stacks/Pulumi.dev.yaml\` is the stack \`dev\`. It is checked whole before anything is touched, and every mistake is told with its key, what was given and what is allowed. An editor that knows JSON Schema can check it as you write: see [config/schema.json](../config/schema.json) if it is there, or \`stackFileSchema()\` in [config/schema.ts](../config/schema.ts).
+One file in [stacks/](../stacks) declares one cluster: \`stacks/Pulumi.dev.yaml\` is the stack \`dev\`. It is checked whole before anything is touched, and every mistake is told with its key, what was given and what is allowed. An editor with YAML's language server checks it as you write, by [stacks/schema.json](../stacks/schema.json). [stacks/Pulumi.lab.yaml](../stacks/Pulumi.lab.yaml) is an example with every kind of setting.
 
 Keys that are **bold** are needed; the others have defaults. What a change of a key does (in place, restart of engines, replacement of a container) stands with the argument of the same name in [components/cluster.ts](../components/cluster.ts).
 `;
 
 /** The reference, as Markdown. */
 export async function stackFileReference(): Promise<string> {
-  const { properties } = stackFileSchema() as { properties: { config: Schema } };
-  const cluster = properties.config.properties?.["ipyparallel:cluster"] as Schema;
+  const cluster = z.toJSONSchema(clusterSchema) as Schema;
   const text = [INTRODUCTION, ...section("ipyparallel:cluster", cluster)].join("\n");
   return prettier.format(text, { parser: "markdown" });
 }
