@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -42,6 +43,8 @@ class Operation:
     """A Pulumi command that has ended."""
 
     seconds: float
+    cpu_seconds: float
+    """Of Pulumi, its program and its plugins, on all cores."""
     events: list[Event] = field(default_factory=list)
 
     def last(self, kind: str, type_: str, name_end: str = "") -> float | None:
@@ -149,6 +152,7 @@ class Stack:
         pipe = self.folder / "events"
         os.mkfifo(pipe)
         events: list[Event] = []
+        cpu = _children_cpu_seconds()
         begin = time.monotonic()
 
         def read() -> None:
@@ -169,10 +173,16 @@ class Stack:
             reader.join(10)
             pipe.unlink()
         say(f"  {self.name}: {args[0]} took {seconds:.1f} s")
-        return Operation(seconds, events)
+        return Operation(seconds, _children_cpu_seconds() - cpu, events)
 
     def _pulumi(self, *args: str) -> str:
         return run(["pulumi", "-C", self.folder, *args], self._environment)
+
+
+def _children_cpu_seconds() -> float:
+    """Of all children of this process that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _event(seconds: float, event: dict) -> Event:
