@@ -1,6 +1,7 @@
 """Which engines answer, and what they say of themselves: asked as any user would."""
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -8,8 +9,11 @@ from typing import Any
 import ipyparallel
 from ipyparallel.error import RemoteError
 
+from ippnode.content import describe_content
 from ippnode.hublink import HubUnreachable
 from ippnode.probe import describe
+
+Answer = dict[str, Any]
 
 APPLY_SECONDS = 5.0
 """How long an engine may take to answer."""
@@ -19,19 +23,35 @@ ALTOGETHER_SECONDS = 20.0
 class Census:
     """A Client of our own ipcontroller, used from one thread beside the agent's loop."""
 
-    def __init__(self, connection: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        connection: dict[str, Any],
+        described: dict[str, dict[str, str]],
+        contained: dict[str, dict[str, Any]],
+    ) -> None:
+        """What engines have said before goes on in `described` and `contained`, by ident."""
         self.connection = connection
         self.client: ipyparallel.Client | None = None
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="client")
-        self.described: dict[str, dict[str, str]] = {}
+        self.described = described
+        self.contained = contained
+
+    async def contents(self, engines: dict[int, str]) -> dict[str, dict[str, Any]]:
+        """What is in the image of each engine (ident by id), as far as they answer."""
+        return await self._ask(describe_content, engines, self.contained)
 
     async def describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
         """What each engine (ident by id) says of itself; those that don't answer are left out.
 
         One that has answered before is not asked again: it may be busy now.
         """
+        return await self._ask(describe, engines, self.described)
+
+    async def _ask(
+        self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
+    ) -> dict[str, Answer]:
         loop = asyncio.get_running_loop()
-        done = loop.run_in_executor(self.thread, self._describe, engines)
+        done = loop.run_in_executor(self.thread, self._ask_now, question, engines, known)
         try:
             return await asyncio.wait_for(done, ALTOGETHER_SECONDS)
         except TimeoutError:  # a Client waits for a silent hub without limit
@@ -43,22 +63,22 @@ class Census:
             self.thread.submit(self.client.close)
         self.thread.shutdown(wait=False)
 
-    def _describe(self, engines: dict[int, str]) -> dict[str, dict[str, str]]:
+    def _ask_now(
+        self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
+    ) -> dict[str, Answer]:
         if self.client is None:
             self.client = ipyparallel.Client(self.connection, timeout=APPLY_SECONDS)
         client = self.client
         asked = {
-            ident: client[id].apply_async(describe)
+            ident: client[id].apply_async(question)
             for id, ident in engines.items()
-            if ident not in self.described and id in client.ids
+            if ident not in known and id in client.ids
         }
         for ident, result in asked.items():
             with suppress(TimeoutError, RemoteError):
-                self.described[ident] = result.get(APPLY_SECONDS)
+                known[ident] = result.get(APPLY_SECONDS)
         if asked:
             # What this was is nobody else's concern; one that still waits can't be dropped.
             with suppress(RemoteError, RuntimeError):
                 client.purge_results(list(asked.values()))
-        return {
-            ident: self.described[ident] for ident in engines.values() if ident in self.described
-        }
+        return {ident: known[ident] for ident in engines.values() if ident in known}

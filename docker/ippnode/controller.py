@@ -6,10 +6,12 @@ tasks on.
 """
 
 import asyncio
+import platform
 import re
 import signal
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,7 @@ from ippnode.census import Census
 from ippnode.checks import SchedulerChecks
 from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable
+from ippnode.images import differences, python_mismatches
 from ippnode.jobs import Jobs, Process
 from ippnode.rpc import Failed, Progress, serve
 from ippnode.tasks import essential
@@ -30,12 +33,14 @@ CLIENT_JSON = paths.SECURITY / "ipcontroller-client.json"
 CURVE_JSON = paths.SECURITY / "curve.json"
 PROFILE_FILES = (CONFIG, ENGINE_JSON, CLIENT_JSON, CURVE_JSON)
 
-START_SECONDS = 15.0
+START_SECONDS = 45.0
 """An ipcontroller that answers nobody this long after its start is started again."""
 CHECK_SECONDS = 5.0
 """Between two checks of the hub and the schedulers."""
-SILENCE_SECONDS = 5.0
-"""A hub that is silent for longer is ended."""
+SILENCE_SECONDS = 8.0
+"""How long the hub may take to answer a check."""
+ENOUGH_FAILED_CHECKS = 2
+"""Checks that must fail in a row: a machine with too much to do is slow, not dead."""
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 
@@ -73,6 +78,8 @@ class ControllerAgent:
         self.process: Process | None = None
         self.hub: Hub | None = None
         self.census: Census | None = None
+        self.described: dict[str, dict[str, str]] = {}
+        self.contained: dict[str, dict[str, Any]] = {}
         self.state = "no profile"
         self.answers = asyncio.Event()
         self.profile_written = asyncio.Event()
@@ -153,22 +160,30 @@ class ControllerAgent:
             await self.hub.engines(START_SECONDS)
         except HubUnreachable:
             return f"did not answer within {START_SECONDS:.0f} seconds of its start"
+        self.census = Census(connection, self.described, self.contained)
         self.answers.set()
         await self._mark("answering")
-        self.census = Census(connection)
         engine = {**read_json(ENGINE_JSON), "interface": connection["interface"]}
         checks = SchedulerChecks(self.context, connection, engine)
+        failed = 0
         try:
-            while True:
-                await asyncio.sleep(CHECK_SECONDS)
-                await self.hub.engines(SILENCE_SECONDS)
-                if silent := await checks.silent():
-                    names = " and the ".join(silent)
-                    return f"had to be ended: nothing passed through the {names} scheduler"
-        except HubUnreachable as error:
-            return f"had to be ended: {error}"
+            while failed < ENOUGH_FAILED_CHECKS:
+                await asyncio.sleep(0 if failed else CHECK_SECONDS)
+                wrong = await self._check(checks)
+                failed = failed + 1 if wrong else 0
+            return f"had to be ended: {wrong}"
         finally:
             checks.close()
+
+    async def _check(self, checks: SchedulerChecks) -> str:
+        """What is wrong with the hub or a scheduler; "" when all is well."""
+        try:
+            await self.hub.engines(SILENCE_SECONDS)
+        except HubUnreachable as error:
+            return str(error)
+        if silent := await checks.silent():
+            return f"nothing passed through the {' and the '.join(silent)} scheduler"
+        return ""
 
     async def _mark(self, state: str) -> None:
         self.state = state
@@ -217,19 +232,23 @@ class ControllerAgent:
     async def ready(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl ready`: wait until every declared engine is registered and has answered."""
         try:
-            wanted = {
-                (worker, slot)
-                for worker, count in stdin["workers"].items()
-                for slot in range(1, count + 1)
-            }
+            workers: dict[str, int] = stdin["workers"]
+            wanted = _slots(workers)
         except (TypeError, KeyError, AttributeError) as error:
             raise Failed(
                 'ready: standard input must be {"workers": {"<name>": <number of engines>, ...}}'
             ) from error
+        images: dict[str, str] = stdin.get("images") or {}
+        enough: int | None = stdin.get("minReady")
+        with suppress(OSError):  # a full disk is said by the status
+            write_private(paths.WORKERS, canonical(workers))
         deadline = time.monotonic() + options["timeout"]
         said = ""
         while True:
-            report = await self._who_answers(wanted)
+            report, contents = await self._who_answers(wanted, images)
+            wrong = python_mismatches(report["engines"], platform.python_version())
+            if wrong := wrong + differences(images, contents):
+                raise Failed(*wrong)
             here = len(report["engines"])
             if not report["missing"]:
                 return report
@@ -238,11 +257,22 @@ class ControllerAgent:
                 progress(text)
                 said = text
             if time.monotonic() > deadline:
-                raise Failed(*[_describe(m) for m in report["missing"]])
+                lines = [_describe(missing) for missing in report["missing"]]
+                if enough is None or here < enough:
+                    raise Failed(*lines)
+                for line in lines:
+                    progress(f"warning: {line}")
+                return report
             await asyncio.sleep(0.1)
 
-    async def _who_answers(self, wanted: set[tuple[str, int]]) -> dict[str, Any]:
-        """Which of the wanted engines answer, which are missing and why, and who else is there."""
+    async def _who_answers(
+        self, wanted: set[tuple[str, int]], images: dict[str, str]
+    ) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+        """Which of the wanted engines answer, which are missing and why, and who else is there.
+
+        Where images are named, also what is in the image of each worker that answers.
+        """
+        contents: dict[str, dict[str, Any]] = {}
         try:
             if not self.answers.is_set():
                 raise HubUnreachable(f"ipcontroller {self.reason or self.state}")
@@ -250,6 +280,10 @@ class ControllerAgent:
             registered = [parse_ident(id, ident) for ident, id in known.items()]
             ours = [e for e in registered if (e.worker, e.slot) in wanted]
             answers = await self.census.describe({e.id: e.ident for e in ours}) if ours else {}
+            if images:
+                first = {e.worker: e for e in reversed(ours) if e.ident in answers}
+                found = await self.census.contents({e.id: e.ident for e in first.values()})
+                contents = {w: found[e.ident] for w, e in first.items() if e.ident in found}
         except HubUnreachable as error:
             return {
                 "engines": [],
@@ -258,9 +292,16 @@ class ControllerAgent:
                     for worker, slot in sorted(wanted)
                 ],
                 "extra": [],
-            }
+            }, contents
         answering = [
-            {"id": e.id, "ident": e.ident, "worker": e.worker, "slot": e.slot, **answers[e.ident]}
+            {
+                "id": e.id,
+                "ident": e.ident,
+                "worker": e.worker,
+                "slot": e.slot,
+                **answers[e.ident],
+                **({"content": contents[e.worker]["id"]} if e.worker in contents else {}),
+            }
             for e in sorted(ours, key=lambda e: e.id)
             if e.ident in answers
         ]
@@ -283,7 +324,7 @@ class ControllerAgent:
                 for e in registered
                 if (e.worker, e.slot) not in wanted
             ],
-        }
+        }, contents
 
     async def status(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl status`: what runs here, and which engines the hub knows."""
@@ -304,8 +345,12 @@ class ControllerAgent:
                     )
             except HubUnreachable:
                 pass
+        workers = read_json(paths.WORKERS)
+        present = {(e["worker"], e["slot"]) for e in engines}
         return {
             "role": "controller",
+            "declared": workers,
+            "missing": [f"{w} engine {n}" for w, n in sorted(_slots(workers or {}) - present)],
             "state": self.state,
             "pid": self.process.pid if self.process else None,
             "restarts": self.restarts,
@@ -319,6 +364,7 @@ class ControllerAgent:
             },
             **record.look({path: path.name for path in PROFILE_FILES}),
             "engines": engines,
+            "sshd": machine.listens(2222),
             "disks": machine.disks([paths.HOME, paths.RUN]),
         }
 
@@ -327,6 +373,11 @@ class ControllerAgent:
         if self.profile_written.is_set() and not self.answers.is_set():
             raise Failed(f"ipcontroller {self.reason or self.state}")
         return {"state": self.state}
+
+
+def _slots(workers: dict[str, int]) -> set[tuple[str, int]]:
+    """Each worker's slots, by the number of its engines."""
+    return {(worker, slot) for worker, count in workers.items() for slot in range(1, count + 1)}
 
 
 def _describe(missing: dict[str, Any]) -> str:

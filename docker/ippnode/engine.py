@@ -3,13 +3,18 @@
 import importlib
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import ipyparallel.engine.app as engine_app
+import zmq
+from ipyparallel.controller import heartmonitor
 from ipyparallel.engine.app import IPEngine
+from threadpoolctl import threadpool_limits
 from traitlets.config import Config
 
 from ippnode import paths
@@ -21,6 +26,13 @@ sys.modules["debugpy"] = None  # type: ignore[assignment]
 import ipykernel.debugger  # noqa: E402, F401
 
 del sys.modules["debugpy"]
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
 
 OOM_SCORE = 500
 """Out of memory, the kernel ends an engine first: never sshd, the agent or PID 1."""
@@ -53,6 +65,15 @@ class Engine(IPEngine):
         return paths.control_url(self.ident), None
 
 
+class Heart(heartmonitor.Heart):
+    """A heart that also reaches a controller by IPv6: it has sockets of its own."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.device.setsockopt_in(zmq.IPV6, 1)
+        self.device.setsockopt_out(zmq.IPV6, 1)
+
+
 class LastCritical(logging.Handler):
     """Passes on the last message that says why an engine gives up."""
 
@@ -62,6 +83,16 @@ class LastCritical(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self.report(record.getMessage().strip() + "\n")
+
+
+def limit_threads(threads: int) -> None:
+    """Have numeric libraries use so many threads, unless the user has said how many.
+
+    The variables are for what is loaded from now on, the call for what is loaded already.
+    """
+    if not any(name in os.environ for name in THREAD_VARIABLES):
+        os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
+        threadpool_limits(threads)
 
 
 def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
@@ -74,6 +105,7 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     try:
+        limit_threads(job["threads"])
         for module in job["imports"]:
             importlib.import_module(module)
         config = Config()
@@ -84,6 +116,8 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         app = Engine.instance(config=config, log_level=logging.WARNING)
         # A controller that was away is found again soon, also where its host was gone altogether.
         app.context.CONNECT_TIMEOUT = 1000
+        app.context.IPV6 = 1
+        engine_app.Heart = Heart
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])
         if job["curve"]:

@@ -125,6 +125,8 @@ class Controller(IPController):
     """An IPController whose processes live and die together."""
 
     name = "ipcontroller"
+    report: Callable[[str], None]
+    """Takes why all of it is about to end."""
     mq_class = "ippnode.scheduler.SettlingProcessQueue"
 
     def start(self) -> None:
@@ -136,7 +138,7 @@ class Controller(IPController):
         processes = [getattr(child, "launcher", child) for child in self.children]
         for process in [*processes, self.heartmonitor_process]:
             if not process.is_alive():
-                self.log.critical("%s ended by itself: restarting the controller", process.name)
+                self.report(f"its {process.name} had ended by itself")
                 os.killpg(0, signal.SIGKILL)
 
 
@@ -166,6 +168,7 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
         app = Controller.instance(
             config=config, log_level=logging.WARNING, raise_config_file_errors=True
         )
+        app.report = report
         app.initialize([])
         app.start()
     except Exception as error:

@@ -18,6 +18,8 @@ DECLARED = KEEP / "engines.json"
 """How many engines a worker is to run, and what they import."""
 APPLIED = KEEP / "applied.json"
 """Hashes of what was last set up; see `record`."""
+WORKERS = KEEP / "workers.json"
+"""The workers and numbers of engines that the controller was last asked to wait for."""
 
 PROFILE = HOME / ".ipython" / "profile_cluster"
 SECURITY = PROFILE / "security"

@@ -16,7 +16,6 @@ from jupyter_client.session import Session
 
 from ippnode import paths
 
-
 OWN = b"ippnode-agent"
 """Routing id of what the agent itself asks an engine."""
 

@@ -27,13 +27,16 @@ from ippnode.relay import ControlRelay
 from ippnode.rpc import Failed, Progress, serve
 from ippnode.tasks import essential
 
-REGISTRATION_SECONDS = 20.0
+REGISTRATION_SECONDS = 45.0
 """An engine that is not registered this long after its start is started again."""
 STEADY_POLL_SECONDS = 2.0
 STARTING_POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 """Starts that may fail in a row before `ippctl engines` gives up."""
+SSHD_PORT = 2222
+ANSWER_SECONDS = 0.5
+"""An engine that takes longer does not answer, as far as the status is concerned."""
 STOP_SECONDS = 2.5
 """How long an engine's last task may go on when the engine is to end."""
 
@@ -57,6 +60,7 @@ class Slot:
     state: str = "starting"
     ident: str = ""
     process: Process | None = None
+    relay: ControlRelay | None = None
     registered: asyncio.Event = field(default_factory=asyncio.Event)
     missing: asyncio.Event = field(default_factory=asyncio.Event)
     failures: int = 0
@@ -76,6 +80,7 @@ class WorkerAgent:
         self.mine = re.compile(rf"{re.escape(self.name)}-(\d+)-[0-9a-z]+")
         self.jobs = Jobs(fork_server)
         self.context = zmq.asyncio.Context()
+        self.context.IPV6 = 1
         self.slots: dict[int, Slot] = {}
         self.hub: Hub | None = None
         self.known: dict[str, int] = {}
@@ -151,7 +156,7 @@ class WorkerAgent:
         slot.missing.clear()
         server_key = hub.connection.get("curve_serverkey")
         keys = tuple(key.encode() for key in job["curve"]) if server_key else None
-        relay = ControlRelay(
+        slot.relay = ControlRelay(
             self.context,
             slot.ident,
             hub.channel_url("control"),
@@ -176,8 +181,8 @@ class WorkerAgent:
                 hub.unregister(self.known[slot.ident])
             if slot.process:
                 await self.jobs.end(slot.process, STOP_SECONDS if cancelled else 0)
-            relay.close()
-            slot.process = None
+            slot.relay.close()
+            slot.process = slot.relay = None
 
     def _running_job(self, number: int) -> dict[str, Any] | None:
         """The engine of a slot that outlived an earlier agent, if there is one."""
@@ -191,6 +196,7 @@ class WorkerAgent:
             "slot": number,
             "ident": f"{self.name}-{number}-{secrets.token_hex(4)}",
             "imports": self.imports,
+            "threads": max(machine.cores() // max(len(self.slots), 1), 1),
             "connection": self.hub.connection,
             "curve": [key.decode() for key in keys] if keys else None,
         }
@@ -303,7 +309,7 @@ class WorkerAgent:
         host, port = self.hub.url.removeprefix("tcp://").rsplit(":", 1)
         try:
             async with asyncio.timeout(3):
-                _, writer = await asyncio.open_connection(host, int(port))
+                _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
             writer.close()
         except TimeoutError:
             return "no answer within 3 seconds"
@@ -319,6 +325,8 @@ class WorkerAgent:
                 queues = await self.hub.queues()
             except HubUnreachable:
                 self.hub_answers.clear()
+        slots = list(self.slots.values())
+        answers = await asyncio.gather(*(self._answers(slot) for slot in slots))
         declared, connection = read_json(paths.DECLARED), read_json(paths.ENGINE_FILE)
         return {
             "role": "worker",
@@ -333,6 +341,7 @@ class WorkerAgent:
                 {
                     "slot": slot.number,
                     "state": self._state(slot, queues),
+                    "answers": answering,
                     "ident": slot.ident,
                     "id": self.known.get(slot.ident),
                     "pid": slot.process.pid if slot.process else None,
@@ -340,8 +349,9 @@ class WorkerAgent:
                     "last_restart": slot.restarted_at,
                     "reason": slot.reason,
                 }
-                for slot in self.slots.values()
+                for slot, answering in zip(slots, answers, strict=True)
             ],
+            "sshd": machine.listens(SSHD_PORT),
             **record.look(SET_UP),
             "disks": machine.disks([paths.HOME, paths.RUN]),
             "clock": machine.clock(self.hub.skew if self.hub else 0.0),
@@ -351,6 +361,11 @@ class WorkerAgent:
         if slot.state == "registered" and queues.get(self.known.get(slot.ident, -1)):
             return "busy"
         return slot.state
+
+    async def _answers(self, slot: Slot) -> bool:
+        """Whether a slot's engine answers its agent: it is neither frozen nor still starting."""
+        relay = slot.relay if slot.state == "registered" else None
+        return relay is not None and await relay.answers(ANSWER_SECONDS)
 
     async def health(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl health`: every declared engine is registered."""

@@ -26,8 +26,7 @@ import pathlib
 
 c = get_config()
 curve = json.loads((pathlib.Path(__file__).parent / "security" / "curve.json").read_text())
-c.IPController.ip = "0.0.0.0"
-c.IPController.monitor_ip = "127.0.0.1"
+c.IPController.engine_ip = c.IPController.client_ip = "0.0.0.0"
 c.IPController.location = "controller"
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()
@@ -134,7 +133,7 @@ class Cluster:
         """The container's full name."""
         return f"{self.prefix}-{name}"
 
-    def create(self, name: str, *options: str) -> None:
+    def create(self, name: str, *options: str, image: str = "") -> None:
         """Create and start a container: the controller when it is called so, else a worker."""
         role = "controller" if name == "controller" else "worker"
         volume = [f"--volume={self.prefix}:/home/ipp"] if role == "controller" else []
@@ -152,7 +151,7 @@ class Cluster:
             *HARDENED,
             *volume,
             *options,
-            self.image,
+            image or self.image,
         )
         self.names.append(name)
         for file in ("ssh_host_ed25519_key", "authorized_keys"):
@@ -229,9 +228,10 @@ class Cluster:
         stdin = {"connection": connection}
         return self.ippctl(name, "engines", f"--count={count}", *options, stdin=stdin)
 
-    def ready(self, workers: dict[str, int], *options: str) -> Any:
+    def ready(self, workers: dict[str, int], *options: str, **more: Any) -> Any:
         """Wait until the declared engines answer."""
-        return self.ippctl("controller", "ready", *options, stdin={"workers": workers})
+        stdin = {"workers": workers, **more}
+        return self.ippctl("controller", "ready", *options, stdin=stdin)
 
     def status(self, name: str) -> Any:
         """`ippctl status`, by docker exec: it works while nobody can log in."""

@@ -45,6 +45,89 @@ def test_ready_names_what_is_missing_and_what_is_too_much(cluster: Cluster) -> N
     assert sorted((e["worker"], e["slot"]) for e in extra) == [("w2", 1), ("w2", 2)]
 
 
+def test_enough_engines_are_enough(cluster: Cluster) -> None:
+    report = cluster.ready({**WORKERS, "w9": 1}, "--timeout=1", minReady=4)
+    assert [(m["worker"], m["slot"]) for m in report["missing"]] == [("w9", 1)]
+    assert cluster.status("controller")["missing"] == ["w9 engine 1"]
+    with pytest.raises(ControlFailed, match="worker w9: engine 1"):
+        cluster.ready({**WORKERS, "w9": 1}, "--timeout=1", minReady=5)
+    cluster.ready(WORKERS)
+    status = cluster.status("controller")
+    assert (status["declared"], status["missing"]) == (WORKERS, [])
+
+
+def test_workers_say_what_is_in_their_image(cluster: Cluster) -> None:
+    engines = cluster.ready(WORKERS, images={"w1": "default", "w2": "default"})["engines"]
+    assert len({engine["content"] for engine in engines}) == 1
+    assert len(engines[0]["content"]) == 64
+
+
+def test_workers_with_other_packages_are_told_apart(cluster: Cluster, image: str) -> None:
+    dockerfile = (
+        f"FROM {image}\nUSER root\nRUN rm -r /opt/venv/lib/python3*/site-packages/wcwidth-*\n"
+        "USER ipp\n"
+    )
+    other = f"{cluster.prefix}-other"
+    sh("docker", "build", "-q", "-t", other, "-", stdin=dockerfile)
+    try:
+        cluster.create("w3", image=other)
+        cluster.engines("w3", 1)
+        with pytest.raises(ControlFailed) as failed:
+            cluster.ready({**WORKERS, "w3": 1}, images={"w1": "default", "w3": "default"})
+        line = "image default is not the same on workers w1 and w3: only on w1: wcwidth 0."
+        assert line in failed.value.stderr
+    finally:
+        cluster.remove("w3")
+        sh("docker", "rmi", other)
+        cluster.full_strength(cluster.client(), WORKERS, 15)
+
+
+def test_an_engine_is_gone_as_soon_as_it_is_not_declared_any_more(cluster: Cluster) -> None:
+    client = cluster.client()
+    cluster.engines("w1", 3)
+    cluster.full_strength(client, {**WORKERS, "w1": 3}, 15)
+    cluster.engines("w1", 2)
+    assert len(cluster.client().ids) == 4
+
+
+def test_many_clients_come_and_go(cluster: Cluster) -> None:
+    for _ in range(15):
+        client = cluster.client()
+        for id in client.ids:
+            assert client[id].apply_sync(remote(lambda: 1)) == 1
+        client.close()
+    assert len(cluster.ready(WORKERS, "--timeout=10")["engines"]) == 4
+    assert cluster.status("controller")["restarts"] == 0
+
+
+def test_nothing_but_volumes_and_memory_is_writable(image: str) -> None:
+    found = sh(
+        "docker",
+        "run",
+        "--rm",
+        "--entrypoint=sh",
+        "--tmpfs=/run",
+        "--tmpfs=/tmp",
+        image,
+        "-c",
+        "find / -xdev -writable -not -type l -not -path '/proc/*' 2>/dev/null; true",
+    )
+    mounted = {"/run", "/tmp", "/home/ipp"}
+    assert set(found.splitlines()) - mounted == {"/data"}
+
+
+def test_threads_are_shared_out_unless_the_user_says_how_many(cluster: Cluster) -> None:
+    @remote
+    def threads() -> str:
+        import os
+
+        return os.environ["OMP_NUM_THREADS"]
+
+    client = cluster.client()
+    cores = int(cluster.run("w1", "nproc"))
+    assert set(client[:].apply_sync(threads)) == {str(max(cores // 2, 1))}
+
+
 def test_nothing_changes_when_the_same_is_declared_again(cluster: Cluster) -> None:
     before = processes(cluster, "w1")
     pid = cluster.status("controller")["pid"]
@@ -56,22 +139,22 @@ def test_nothing_changes_when_the_same_is_declared_again(cluster: Cluster) -> No
 
 
 def test_status_tells_idle_busy_and_frozen_engines_apart(cluster: Cluster) -> None:
-    def states() -> list[str]:
-        return [engine["state"] for engine in cluster.status("w1")["engines"]]
+    def states() -> list[tuple[str, bool]]:
+        return [(engine["state"], engine["answers"]) for engine in cluster.status("w1")["engines"]]
 
     client = cluster.client()
     cluster.full_strength(client, WORKERS, 10)
-    assert states() == ["answering", "answering"]
+    assert states() == [("registered", True), ("registered", True)]
     ids = {client._engines[id].rsplit("-", 1)[0]: id for id in client.ids}
     task = client[ids["w1-2"]].apply_async(time.sleep, 4)
     pid = str(processes(cluster, "w1")[1][1])
     cluster.run("w1", "kill", "-STOP", pid)
     try:
-        assert states() == ["registered", "busy"]
+        assert states() == [("registered", False), ("busy", True)]
     finally:
         cluster.run("w1", "kill", "-CONT", pid)
     task.get(10)
-    assert states() == ["answering", "answering"]
+    assert states() == [("registered", True), ("registered", True)]
     assert cluster.status("w1")["sshd"] is True
 
 

@@ -23,6 +23,7 @@ import zmq.asyncio
 from conftest import DOCKER
 from ippnode import controller, files, machine, paths, rpc, worker
 from ippnode.hublink import Hub, HubUnreachable, dialable
+from ippnode.images import differences, python_mismatches
 from ippnode.jobs import describe_status
 from ippnode.journal import Journal, Task
 from ippnode.peers import AnonymousPeers
@@ -121,6 +122,63 @@ def test_a_listening_port_is_seen() -> None:
 
 def test_a_disk_with_room_is_not_full(tmp_path: Path) -> None:
     assert machine.disks([tmp_path])[str(tmp_path)]["full"] is False
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({}, 8),
+        ({"cpu.max": "max 100000"}, 8),
+        ({"cpu.max": "250000 100000"}, 2),
+        ({"cpu.max": "50000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, 8),
+        ({"cpu/cpu.cfs_quota_us": "300000", "cpu/cpu.cfs_period_us": "100000"}, 3),
+    ],
+)
+def test_cores_are_what_affinity_and_quota_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, str], cores: int
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)))
+    monkeypatch.setattr(machine, "CGROUPS", tmp_path)
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert machine.cores() == cores
+
+
+# ---- images
+
+
+def content(id: str, packages: dict[str, str], python: str = "3.11.2") -> dict[str, Any]:
+    return {"id": id, "python": python, "packages": packages, "files": "f"}
+
+
+def test_workers_with_the_same_image_must_have_the_same_content() -> None:
+    a = content("a", {"python3 numpy": "2.2.6", "python3 scipy": "1.14.1", "debian s6": "1"})
+    b = content("b", {"python3 numpy": "2.2.5", "debian s6": "1", "debian jq": "2"})
+    images = {"w1": "default", "w2": "default", "w3": "gpu", "w4": "default"}
+    assert differences(images, {"w1": a, "w2": b, "w3": b, "w4": a}) == [
+        "image default is not the same on workers w1 and w2: "
+        "only on w2: jq 2, numpy 2.2.6 / 2.2.5, only on w1: scipy 1.14.1"
+    ]
+    assert differences(images, {"w1": a, "w3": b, "w4": a}) == []
+
+
+def test_a_long_list_of_differences_is_cut_short() -> None:
+    many = content("a", {f"python3 p{n}": "1" for n in range(30)})
+    [line] = differences({"w1": "x", "w2": "x"}, {"w1": many, "w2": content("b", {})})
+    assert line.endswith(", and 20 more")
+    other = content("c", {}, "3.11.4")
+    [line] = differences({"w1": "x", "w2": "x"}, {"w1": content("b", {}), "w2": other})
+    assert line.endswith(": Python 3.11.2 / 3.11.4")
+
+
+def test_engines_must_have_the_controllers_python() -> None:
+    engines = [{"worker": "w1", "python": "3.11.9"}, {"worker": "w3", "python": "3.12.1"}]
+    assert python_mismatches(engines, "3.11.2") == [
+        "worker w3: Python 3.12, but the controller and clients have 3.11: "
+        "functions could not be sent there"
+    ]
 
 
 # ---- journal
