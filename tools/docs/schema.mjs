@@ -14,5 +14,10 @@ const { status, stdout } = spawnSync("pulumi", ["package", "get-schema", plugin]
   encoding: "utf8",
   stdio: ["ignore", "pipe", "inherit"],
 });
-if (status === 0) writeFileSync(join(root, "components", "schema.json"), stdout);
+if (status === 0) {
+  const { format, resolveConfig } = await import("prettier"); // there only after set-up
+  const file = join(root, "components", "schema.json");
+  const options = { ...(await resolveConfig(file)), filepath: file };
+  writeFileSync(file, await format(JSON.stringify(JSON.parse(stdout), undefined, 2), options));
+}
 process.exitCode = status ?? 1;
