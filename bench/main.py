@@ -97,7 +97,7 @@ def main() -> int:
     say("building the peers' images")
     peers.build_images(base_image())
     context = Context(peers, args.runs, args.only or NAMES)
-    interrupted = False
+    interrupted = failed = False
     for measure, names in MEASURES:
         if not context.wants(*names):
             continue
@@ -109,6 +109,7 @@ def main() -> int:
             break
         except (Failed, OSError, RuntimeError, TimeoutError) as error:
             say(f"{', '.join(names)}: {error}")
+            failed = True
             reason = headline(str(error))
             measured = {figure.name for figure in context.figures}
             for name in names:
@@ -124,7 +125,8 @@ def main() -> int:
     held.close()
     if interrupted:
         return 130
-    return 0 if all(figure.verdict() in ("holds", "-") for figure in context.figures) else 1
+    missed = any(figure.holds is False for figure in context.figures)
+    return 1 if missed or failed else 0
 
 
 if __name__ == "__main__":
