@@ -1,3 +1,6 @@
+// First, since it also speeds up loading the others.
+import "./config/stackTraces";
+
 import { existsSync, readFileSync } from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";

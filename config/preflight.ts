@@ -62,8 +62,10 @@ export interface PartStatus {
 export interface EngineStatus {
   slot: number;
   ident: string;
-  /** At a worker: `registered` or `busy` if all is well. */
+  /** At a worker: `registered`, `answering` or `busy` if all is well. */
   state?: string;
+  /** At a worker: whether it answers its agent. */
+  answers?: boolean;
   /** At a worker: when it was last restarted, in seconds since 1970, and why. */
   last_restart?: number | null;
   reason?: string;

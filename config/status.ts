@@ -1,6 +1,6 @@
 import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
-import type { Part, Probe } from "./preflight";
+import type { EngineStatus, Part, Probe } from "./preflight";
 
 /** One worker, as declared and as found. */
 export interface WorkerStatus {
@@ -30,8 +30,10 @@ export interface ClusterStatus {
   missing: string[];
 }
 
-/** States of an engine that works. */
-const WELL = ["registered", "busy"];
+/** Whether an engine does what it should. */
+function works({ state = "", answers = true }: EngineStatus): boolean {
+  return answers && ["registered", "answering", "busy"].includes(state);
+}
 
 /** What a cluster's hosts say of it. */
 export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): ClusterStatus {
@@ -63,7 +65,7 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
     const { state: container, status } = look(name, host);
     const engines = status?.engines ?? [];
     const atHub = known.filter(({ worker }) => worker === name);
-    for (const engine of engines.filter(({ state: is = "" }) => !WELL.includes(is))) {
+    for (const engine of engines.filter((one) => !works(one))) {
       missing.push(
         `${name}: engine ${String(engine.slot)} is ${engine.state ?? "unknown"}${because(engine.reason)}`,
       );
@@ -94,7 +96,7 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
       container,
       declared,
       registered: atHub.length,
-      answering: engines.filter(({ state: is = "" }) => WELL.includes(is)).length,
+      answering: engines.filter(works).length,
       busy: atHub.filter(({ tasks = 0 }) => tasks > 0).length,
       ...(last?.last_restart == null
         ? {}

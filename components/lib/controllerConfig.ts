@@ -27,7 +27,7 @@ from pathlib import Path
 c = get_config()  # noqa: F821
 curve = json.loads((Path(__file__).parent / "security" / "curve.json").read_text())
 
-c.IPController.ip = ${JSON.stringify(ANY_ADDRESS)}
+c.IPController.engine_ip = c.IPController.client_ip = ${JSON.stringify(ANY_ADDRESS)}
 c.IPController.engine_ports = ${JSON.stringify(ports.engine)}
 c.IPController.client_ports = ${JSON.stringify(ports.client)}
 c.IPController.ports = ${JSON.stringify(ports.internal)}

@@ -57,7 +57,7 @@ from pathlib import Path
 c = get_config()  # noqa: F821
 curve = json.loads((Path(__file__).parent / "security" / "curve.json").read_text())
 
-c.IPController.ip = "0.0.0.0"
+c.IPController.engine_ip = c.IPController.client_ip = "0.0.0.0"
 c.IPController.engine_ports = [21000,21001,21002,21003,21004,21005,21006,21007,21008]
 c.IPController.client_ports = [21009,21010,21011,21012,21013,21014]
 c.IPController.ports = [21015,21016,21017]
