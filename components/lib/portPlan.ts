@@ -25,7 +25,7 @@ export interface PortRule {
 export interface FirewallRules {
   /** `ufw` commands, a line each. */
   ufw: string;
-  /** A table for `nft -f`. */
+  /** Rules for `nft -f`, to come before those of Debian's table `inet filter`. */
   nft: string;
 }
 
@@ -70,41 +70,52 @@ export function portRules(cluster: {
 /**
  * A cluster's ports as rules of a firewall, for each host.
  *
- * Both let in from anywhere what the cluster listens on; replace `any` and add `ip saddr` where the
- * machines that clients and Pulumi run on are known. Rules for an address are for that alone.
+ * They let in from anywhere what the cluster listens on; put the addresses of those who connect in
+ * place of `any`, or add `ip saddr`, where they are known.
+ *
+ * The nft rules are for Debian's own table, `inet filter`, and come before what is there: another
+ * table could not let in what this one drops. Docker passes what is published on to containers,
+ * so that a port as it was dialled has to be let through `forward` as well as in by `input`.
  */
 export function firewallRules(rules: PortRule[]): Record<string, FirewallRules> {
   const hosts = [...new Set(rules.map(({ host }) => host))];
   return Object.fromEntries(
     hosts.map((host) => {
       const own = rules.filter((rule) => rule.host === host);
-      const lines = own.map(({ address, from, to, part, purpose }) => {
-        const any = address === "0.0.0.0" || address === "::";
-        const family = address.includes(":") ? "ip6" : "ip";
-        const comment = `${part} ${purpose}`;
-        return {
-          ufw:
-            `ufw allow proto tcp from any to ${any ? "any" : address} ` +
-            `port ${from === to ? String(from) : `${String(from)}:${String(to)}`} comment '${comment}'`,
-          nft:
-            `    ${any ? "" : `${family} daddr ${address} `}tcp dport ` +
-            `${from === to ? String(from) : `${String(from)}-${String(to)}`} accept comment "${comment}"`,
-        };
-      });
       return [
         host,
         {
-          ufw: lines.map(({ ufw }) => ufw).join("\n"),
+          ufw: own.map(ufwRule).join("\n"),
           nft: [
-            "table inet ipyparallel {",
-            "  chain input {",
-            "    type filter hook input priority filter; policy accept;",
-            ...lines.map(({ nft }) => nft),
-            "  }",
-            "}",
+            "add table inet filter",
+            "add chain inet filter input",
+            "add chain inet filter forward",
+            ...own.flatMap(nftRules),
           ].join("\n"),
         },
       ];
     }),
   );
+}
+
+function isAny(address: string): boolean {
+  return address === "0.0.0.0" || address === "::";
+}
+
+function ufwRule({ address, from, to, part, purpose }: PortRule): string {
+  const target = isAny(address) ? "any" : address;
+  const ports = from === to ? String(from) : `${String(from)}:${String(to)}`;
+  return `ufw allow proto tcp from any to ${target} port ${ports} comment '${part} ${purpose}'`;
+}
+
+function nftRules({ address, from, to, part, purpose }: PortRule): string[] {
+  const family = address.includes(":") ? "ip6" : "ip";
+  const ports = from === to ? String(from) : `${String(from)}-${String(to)}`;
+  const accept = `accept comment "${part} ${purpose}"`;
+  const dialled = isAny(address) ? "" : `${family} daddr ${address} `;
+  return [
+    `insert rule inet filter input ${dialled}tcp dport ${ports} ${accept}`,
+    `insert rule inet filter forward meta l4proto tcp ${dialled && `ct original ${dialled}`}` +
+      `ct original proto-dst ${ports} ${accept}`,
+  ];
 }

@@ -1,4 +1,5 @@
-// What the tests on real hosts use besides: an SSH server, and tools to make and watch networks.
+// What the tests on real hosts use besides: an SSH server, tools to make and watch networks,
+// firewalls and a registry.
 import { aptInstall, whichRoot } from "./shell.mjs";
 
 const packageOf = {
@@ -6,6 +7,10 @@ const packageOf = {
   ip: "iproute2",
   iptables: "iptables",
   tcpdump: "tcpdump",
+  nft: "nftables",
+  ufw: "ufw",
+  "docker-registry": "docker-registry",
+  htpasswd: "apache2-utils",
 };
 
 const missing = () =>
