@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { type Block, blocks, documents, PROJECT, read } from "../documents";
-import { dockerObjects } from "./testStack";
+import { docker, dockerObjects } from "./testStack";
 
 /** The stack that stands for `dev`: a user may have one of that name on this machine. */
 const STACK = "test-documents";
@@ -88,9 +88,14 @@ describe("the documents' commands", function () {
     Object.assign(environment, { PULUMI_STACK: STACK, IPYTHONDIR: join(folder, "ipython") });
   });
   after(async () => {
+    // `down` is the last step; what it left is a failure, and removed all the same.
     await shell("npm run down").catch(() => undefined);
+    const left = await dockerObjects(STACK);
+    for (const { kind, id } of left) {
+      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
+    }
     rmSync(folder, { recursive: true, force: true });
-    assert.deepEqual(await dockerObjects(STACK), []);
+    assert.deepEqual(left, []);
   });
 
   /** Runs a script as a user would, and returns what it printed. */
