@@ -97,9 +97,13 @@ export class TestStack {
     return new TestStack(name, folder, ipythonDir, stack);
   }
 
-  /** Declares another cluster. */
-  declare(cluster: unknown): void {
-    writeConfig(this.folder, this.name, cluster);
+  /**
+   * Declares another cluster.
+   *
+   * @param others further keys of the stack's configuration.
+   */
+  declare(cluster: unknown, others: object = {}): void {
+    writeConfig(this.folder, this.name, cluster, others);
   }
 
   up(settings: Settings = {}): Promise<Outcome> {
@@ -167,8 +171,8 @@ export class TestStack {
   }
 }
 
-function writeConfig(folder: string, name: string, cluster: unknown): void {
-  const settings = { config: { "ipyparallel:cluster": cluster } };
+function writeConfig(folder: string, name: string, cluster: unknown, others: object = {}): void {
+  const settings = { config: { "ipyparallel:cluster": cluster, ...others } };
   writeFileSync(
     join(folder, "stacks", `Pulumi.${name}.yaml`),
     JSON.stringify(settings, undefined, 2),
