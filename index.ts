@@ -76,7 +76,12 @@ async function readArguments(): Promise<ClusterArgs> {
     return withCores(() => undefined);
   }
   const probes = await probeHosts(stack, plan);
-  const found = withCores((host) => probes.get(host ?? plan.controllerHost)?.cores);
+  // Nothing is changed on a host that does not answer, so that any number of cores will do.
+  const found = withCores((host = plan.controllerHost) => {
+    const untouched = preflight || pulumi.runtime.isDryRun();
+    const silent = plan.leftAlone(host) || probes.get(host)?.failure !== undefined;
+    return probes.get(host)?.cores ?? (untouched && silent ? 1 : undefined);
+  });
   if (!preflight) {
     return found;
   }

@@ -148,13 +148,13 @@ function probe([program, ...args]: string[]): Promise<Probe> {
   });
 }
 
-/** Why `ssh` failed, in its last words; those on a way through a program tell nothing. */
+/** Why `ssh` failed: what the script that makes its connection says, or else its last words. */
 function reason(errors: string): string | undefined {
-  return errors
+  const lines = errors
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => line !== "" && !line.includes("UNKNOWN port 65535"))
-    .at(-1);
+    .filter((line) => line !== "");
+  return lines.find((line) => line.startsWith("can't connect to")) ?? lines.at(-1);
 }
 
 /**

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { promisify } from "node:util";
 
 import { hostCommand } from "../../components/lib/hosts";
@@ -53,19 +54,24 @@ describe("a cluster on several hosts", function () {
     hostKey: host.hostKey,
     identityFile: hosts.client.identityFile,
   });
-  /** The three hosts: by IPv4, by IPv6 where there is one, and as a user in the docker group. */
+  /**
+   * The three hosts: as root; with another SSH port; by IPv6 where there is one, as a user in the
+   * docker group, behind a bastion.
+   */
   const three = () => {
     const [first, second, third] = ["host1", "host2", "host3"].map((name) => hosts.host(name)) as [
       TestHost,
       TestHost,
       TestHost,
     ];
+    const bastion = hosts.host("bastion");
     return {
       host1: settings(first),
       host2: settings(second),
       host3: {
         ...settings(third),
         docker: `ssh://worker@${third.address6 === undefined ? third.address : `[${third.address6}]`}`,
+        bastion: { host: bastion.address, hostKey: bastion.hostKey },
       },
     };
   };
@@ -90,13 +96,7 @@ describe("a cluster on several hosts", function () {
 
   before(async () => {
     hosts = await TestHosts.start({
-      hosts: [
-        {},
-        { sshPort: 2222 },
-        {},
-        { name: "bastion", docker: false },
-        { name: "inner", behind: "bastion" },
-      ],
+      hosts: [{}, { sshPort: 2222 }, { behind: "bastion" }, { name: "bastion", docker: false }],
     });
     await hosts.host("host3").addUser("worker", { dockerGroup: true });
     await hosts.host("host3").exec(`mkdir "${FOLDER.replaceAll(/["$]/g, "\\$&")}"
@@ -173,21 +173,10 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
     assert.deepEqual((await hosts.host("host3").inventory()).containers, [`ipp-${NAME}-c`]);
   });
 
-  it("adds a host behind a bastion, and removes one with its workers, in one go", async () => {
+  it("removes a host with its workers, and touches nothing else", async () => {
     const before = await look();
-    const bastion = hosts.host("bastion");
     const { host1, host2 } = three();
-    declared = {
-      hosts: {
-        host1,
-        host2,
-        inner: {
-          ...settings(hosts.host("inner")),
-          bastion: { host: bastion.address, hostKey: bastion.hostKey },
-        },
-      },
-      workers: [workerA, groupOf("384MiB"), workerD("host2"), { name: "e", host: "inner" }],
-    };
+    declared = { hosts: { host1, host2 }, workers: [workerA, groupOf("384MiB"), workerD("host2")] };
     stack.declare(declared);
     const preview = await stack.preview();
     assert.deepEqual(changed(preview, "delete"), [
@@ -201,28 +190,37 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       "image-default-host3-build",
       "network-host3",
     ]);
+    const others = changed(preview).filter((name) => !/^(c|host3)(-|$)|-host3(-|$)/.test(name));
+    assert.deepEqual(others, ["readiness-check"]);
+    await stack.up();
+    assert.equal(Object.keys(await look()).length, 5);
+    await untouched(before, "a", "b-1", "b-2", "d");
+    const left = difference(inventories[2] as Inventory, await hosts.host("host3").inventory());
+    assert.deepEqual(left, []);
+  });
+
+  it("adds a host, and touches nothing else", async () => {
+    const before = await look();
+    declared.hosts = three();
+    declared.workers.push({ name: "e", host: "host3", engines: "cores" });
+    stack.declare(declared);
+    const preview = await stack.preview();
     assert.deepEqual(changed(preview, "create"), [
       "e",
       "e-container",
       "e-engines",
       "e-engines-start",
-      "image-default-inner",
-      "image-default-inner-base",
-      "image-default-inner-build",
-      "inner",
-      "network-inner",
+      "host3",
+      "image-default-host3",
+      "image-default-host3-base",
+      "image-default-host3-build",
+      "network-host3",
     ]);
-    const others = changed(preview).filter(
-      (name) => !/^(c|e|host3|inner)(-|$)|-(host3|inner)(-|$)/.test(name),
-    );
+    const others = changed(preview).filter((name) => !/^(e|host3)(-|$)|-host3(-|$)/.test(name));
     assert.deepEqual(others, ["readiness-check"]);
     await stack.up();
-    assert.equal(Object.keys(await look()).length, 6);
+    assert.equal(Object.keys(await look()).length, 5 + availableParallelism());
     await untouched(before, "a", "b-1", "b-2", "d");
-    assert.deepEqual(
-      difference(inventories[2] as Inventory, await hosts.host("host3").inventory()),
-      [],
-    );
   });
 
   it("moves the controller to another host; engines and the profile here follow", async () => {
@@ -239,7 +237,7 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       Object.values(engines)
         .map(({ worker }) => worker)
         .sort(),
-      ["a", "a", "b-1", "b-2", "d", "e"],
+      ["a", "a", "b-1", "b-2", "d", ...Array.from({ length: availableParallelism() }, () => "e")],
     );
     assert.deepEqual(
       (await hosts.host("host1").inventory()).volumes.filter((name) => name.endsWith("controller")),
@@ -250,9 +248,8 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
 
   it("stands beside another cluster of 30 workers, brought up through sshd's default limits", async () => {
     const before = await look();
-    const { host1, host2 } = three();
     const thirty = await TestStack.create("test-thirty", {
-      hosts: { host1, host2, host3: settings(hosts.host("host3")) },
+      hosts: three(),
       timeout: 120,
       workers: ["host1", "host2", "host3"].map((host) => ({ name: `on-${host}`, host, count: 10 })),
     });
@@ -269,6 +266,35 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       await thirty.remove();
     }
     assert.deepEqual(await look(), before);
+  });
+
+  it("previews within seconds while a host swallows packets, and says which", async () => {
+    await hosts
+      .host("host2")
+      .exec(
+        "iptables -I INPUT -p tcp --dport 2222 -j DROP; ip6tables -I INPUT -p tcp --dport 2222 -j DROP",
+      );
+    try {
+      const fresh = await TestStack.create("test-cut-off", {
+        hosts: three(),
+        workers: [{ name: "a", host: "host2" }],
+      });
+      try {
+        const started = Date.now();
+        const { output } = await fresh.preview();
+        assert.match(output, /host host2: no Docker Engine answers at .*no answer within/);
+        assert.match(output, /test-cut-off-a-container create/);
+        assert.ok(Date.now() - started < 40_000);
+      } finally {
+        await fresh.remove();
+      }
+    } finally {
+      await hosts
+        .host("host2")
+        .exec(
+          "iptables -D INPUT -p tcp --dport 2222 -j DROP; ip6tables -D INPUT -p tcp --dport 2222 -j DROP",
+        );
+    }
   });
 
   it("leaves all hosts as they were when it is destroyed", async () => {
@@ -291,7 +317,7 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
     );
     const attempts = (words: string[]) =>
       Promise.all(
-        Array.from({ length: 40 }, () =>
+        Array.from({ length: 30 }, () =>
           run(program, words).then(
             ({ stdout }) => stdout,
             () => "dropped\n",

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+
+import { planCluster } from "../../components/lib/plan";
+import { parseProbe, type Probe, problems } from "../../config/preflight";
+
+const plan = planCluster("dev", {
+  imageContext: "docker",
+  basePort: 30000,
+  hosts: {
+    a: { docker: "ssh://root@192.0.2.1", architecture: "amd64" },
+    b: { docker: "ssh://root@192.0.2.2" },
+  },
+  workers: [
+    { name: "w1", host: "a" },
+    { name: "w2", host: "b", sshPort: 2202, memoryMiB: 4096 },
+  ],
+});
+
+const GOOD = `time 1000
+architecture x86_64
+docker 20.10.24+dfsg1
+cores 8
+memory 8589934592
+disk 52428800
+controller reached
+`;
+
+/** What is wrong with host b, given what the probe printed there. */
+function told(output: string, host = "b"): string[] {
+  const probe = parseProbe(output, 1000);
+  return problems(plan, new Map([[host, probe]])).map(
+    ({ kind, host: on, message }) => `${kind} ${on}: ${message}`,
+  );
+}
+
+describe("the look at a host", () => {
+  it("reads what the probe prints", () => {
+    const { cores, memory, disk, docker, architecture, clockOffset } = parseProbe(GOOD, 990);
+    assert.deepEqual(
+      { cores, memory, disk, docker, architecture, clockOffset },
+      {
+        cores: 8,
+        memory: 8 * 1024 ** 3,
+        disk: 50 * 1024 ** 3,
+        docker: "20.10.24+dfsg1",
+        architecture: "x86_64",
+        clockOffset: 10,
+      },
+    );
+  });
+
+  it("finds nothing to complain of in a good host", () => {
+    assert.deepEqual(told(GOOD), []);
+    assert.deepEqual(told(GOOD, "a"), []);
+  });
+
+  it("is content when a host tells nothing but that Docker runs", () => {
+    assert.deepEqual(told("docker 27.1.0\n"), []);
+  });
+
+  const bad: [string, string, RegExp, string?][] = [
+    [
+      "a Docker that does not answer",
+      "docker-error permission denied",
+      /^unreachable b: no Docker Engine answers at ssh:\/\/root@192.0.2.2 \(permission denied\): start it, or correct hosts\.b$/,
+    ],
+    [
+      "a host without Docker",
+      "docker-missing the command docker is not on the PATH there",
+      /^unreachable b: .*docker is not on the PATH/,
+    ],
+    [
+      "an old Docker",
+      GOOD.replace("20.10.24+dfsg1", "19.03.5"),
+      /^unfit b: its Docker Engine is 19.03.5; 20.10 or newer is needed$/,
+    ],
+    [
+      "another architecture",
+      GOOD.replace("x86_64", "aarch64"),
+      /^unfit a: its architecture is arm64, not amd64$/,
+      "a",
+    ],
+    [
+      "a clock ahead",
+      GOOD.replace("time 1000", "time 1100"),
+      /^warning b: its clock is 100 s ahead of this machine's$/,
+    ],
+    [
+      "a clock behind",
+      GOOD.replace("time 1000", "time 900"),
+      /^warning b: its clock is 100 s behind this machine's$/,
+    ],
+    [
+      "a full disk",
+      GOOD.replace("disk 52428800", "disk 1024"),
+      /^warning b: only 0.0 GiB of disk are free/,
+    ],
+    [
+      "too little memory",
+      GOOD.replace("8589934592", "1073741824"),
+      /^warning b: its workers may use 4.0 GiB of memory; it has 1.0 GiB$/,
+    ],
+    [
+      "a controller out of reach",
+      GOOD.replace("reached", "No route to host"),
+      /^unfit b: the controller at 192.0.2.1:30000 can't be reached from there \(No route to host\): open the ports/,
+    ],
+    [
+      "a port in use",
+      `${GOOD}listens 00000000:089A`,
+      /^unfit b: port 2202 of w2 \(SSH\) is already in use there: end what uses it, or set sshPort of w2$/,
+    ],
+    ["a port in use at that address", `${GOOD}listens 020200C0:089A`, /^unfit b: port 2202/],
+    [
+      "a port in use by IPv6",
+      `${GOOD}listens 00000000000000000000000000000000:089A`,
+      /^unfit b: port 2202/,
+    ],
+    [
+      "a port that Docker has",
+      `${GOOD}published 0.0.0.0:2200-2210->2200-2210/tcp, 80/tcp`,
+      /^unfit b: port 2202/,
+    ],
+    [
+      "a port of the controller in use",
+      `${GOOD}published 192.0.2.1:30003->80/tcp`,
+      /^unfit a: port 30003 of controller .* or set controller.basePort$/,
+      "a",
+    ],
+  ];
+  for (const [title, output, message, host] of bad) {
+    it(`tells of ${title}`, () => {
+      const found = told(output, host);
+      assert.equal(found.length, 1, found.join("\n"));
+      assert.match(found[0] as string, message);
+    });
+  }
+
+  it("passes over ports of this cluster, and of other addresses", () => {
+    const own = `${GOOD}own 192.0.2.2:2202->2222/tcp\nlistens 020200C0:089A\n`;
+    assert.deepEqual(told(own), []);
+    assert.deepEqual(told(`${GOOD}listens 0100007F:089A`), []);
+    assert.deepEqual(told(`${GOOD}published 127.0.0.1:2202->80/tcp`), []);
+  });
+
+  it("passes on why there is no answer", () => {
+    const silent: Probe = { failure: "no answer within 9 s", taken: [], parts: new Map() };
+    const [problem] = problems(plan, new Map([["b", silent]]));
+    assert.equal(problem?.kind, "unreachable");
+    assert.match(problem.message, /no answer within 9 s/);
+  });
+});
