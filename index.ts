@@ -20,6 +20,15 @@ Error.stackTraceLimit = 1;
 /** The base image that set-up made because none could be pulled; see tools/setup. */
 const BASE_IMAGE_FILE = ".local/base-image";
 
+/** What a key of the configuration holds: a map or a list comes as JSON, anything else as text. */
+function readValue(text: string | undefined): unknown {
+  try {
+    return text === undefined ? undefined : (JSON.parse(text) as unknown);
+  } catch {
+    return text === "" ? null : text;
+  }
+}
+
 /** Reads the stack's configuration; everything that it does not say about hosts stays open. */
 function readConfiguration() {
   const config = new pulumi.Config();
@@ -28,7 +37,7 @@ function readConfiguration() {
     key.startsWith(`${config.name}:`),
   );
   const cluster = parseCluster(
-    config.getObject("cluster"),
+    readValue(config.get("cluster")),
     given.map((key) => key.slice(config.name.length + 1)).filter((key) => !known.includes(key)),
   );
   const { controller, registry, preflight, workers: _, defaults: __, ...same } = cluster;

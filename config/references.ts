@@ -1,6 +1,7 @@
+import { isIPv6 } from "node:net";
 import { join, normalize } from "node:path";
 
-import { isLoopback } from "../components/lib/hosts";
+import { isLoopback, resolveHost } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import { DEFAULT_HOSTS, DEFAULT_IMAGE } from "../components/lib/plan";
 import { CONTROLLER_PORT_COUNT } from "../components/lib/ports";
@@ -229,7 +230,13 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
   });
   const [first, ...more] = away;
   const dialled = typeof controllerHost === "string" ? addressOf(hosts[controllerHost]) : undefined;
-  if (first !== undefined && dialled !== undefined && isLoopback(dialled)) {
+  if (dialled !== undefined && isIPv6(dialled)) {
+    mistakes.push(
+      `hosts.${controllerHost as string}.address: the controller is reached by IPv4 alone, as ` +
+        `ipyparallel's clients are; ${show(dialled)} is given, an IPv4 address or a name is needed ` +
+        "(the Docker endpoint may stay as it is)",
+    );
+  } else if (first !== undefined && dialled !== undefined && isLoopback(dialled)) {
     const others = more.length === 0 ? "" : `, nor can ${String(more.length)} others`;
     mistakes.push(
       `${first.path}.host: ${first.worker} on host ${first.host} can't reach the controller at ` +
@@ -243,10 +250,14 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
 /** The address of a host, where it is plain to see. */
 function addressOf(host: unknown): string | undefined {
   const { docker, address } = record(host);
-  if (typeof address === "string") {
-    return address;
+  if (typeof address === "string" || typeof docker !== "string") {
+    return typeof address === "string" ? address : undefined;
   }
-  return typeof docker === "string" && docker.startsWith("unix:") ? "127.0.0.1" : undefined;
+  try {
+    return resolveHost({ docker }).address;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Folders of a container that the cluster needs as they are. */

@@ -802,6 +802,11 @@ export const wrongStackFiles: WrongFile[] = [
     }),
     "workers[0].host: w1 on host b can't reach the controller at 127.0.0.1",
   ],
+  [
+    "a controller reached by IPv6",
+    root({ hosts: { a: { docker: "ssh://root@[fd77::11]" } } }),
+    "hosts.a.address: the controller is reached by IPv4 alone",
+  ],
   // Several at once
   [
     "mistakes of every kind",

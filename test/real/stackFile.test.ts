@@ -1,0 +1,73 @@
+import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Failure, TestStack } from "./testStack";
+
+const NAME = "test-stack-file";
+const GOOD = { workers: [{ name: "w1" }] };
+const CLUSTER = "config:\n  ipyparallel:cluster:";
+
+/** Texts of stack files that are not even the right YAML, and what `pulumi preview` says. */
+const wrong: [string, string, RegExp][] = [
+  [
+    "a number for the cluster",
+    `${CLUSTER} 3\n`,
+    /ipyparallel:cluster: 3 is given; allowed is a map/,
+  ],
+  [
+    "a text for the cluster",
+    `${CLUSTER} workers\n`,
+    /ipyparallel:cluster: "workers" is given; allowed is a map/,
+  ],
+  [
+    "a list for the cluster",
+    `${CLUSTER}\n    - name: w1\n`,
+    /ipyparallel:cluster: \[\{"name":"w1"\}\] is given/,
+  ],
+  [
+    "nothing for the cluster",
+    `${CLUSTER}\n`,
+    /ipyparallel:cluster: null is given; allowed is a map/,
+  ],
+  ["nothing at all", "", /ipyparallel:cluster: is missing; at least "workers" is needed/],
+  [
+    "another key",
+    "config:\n  ipyparallel:clutser: {}\n",
+    /ipyparallel:clutser: unknown key, did you mean "cluster"\?/,
+  ],
+  [
+    "numbers for texts",
+    `${CLUSTER}\n    profile: 12\n    workers: [{name: 1}]\n`,
+    /profile: 12 is given[^]*workers\[0\]\.name: 1 is given/,
+  ],
+  [
+    "a key twice",
+    `${CLUSTER}\n    timeout: 10\n    timeout: 20\n`,
+    /line 4: mapping key "timeout" already defined at line 3/,
+  ],
+  ["a tab", `${CLUSTER}\n\tworkers: []\n`, /line 3: found character that cannot start any token/],
+  ["a bracket left open", `${CLUSTER}\n    workers: [{name: a\n`, /line 2: did not find expected/],
+];
+
+describe("a stack file that is wrong as YAML", function () {
+  this.timeout(60_000);
+  let stack: TestStack;
+  before(async () => {
+    stack = await TestStack.create(NAME, GOOD);
+  });
+  after(async () => {
+    stack.declare(GOOD);
+    await stack.remove();
+  });
+
+  for (const [title, text, message] of wrong) {
+    it(`is told of ${title}`, async () => {
+      writeFileSync(join(stack.folder, "stacks", `Pulumi.${NAME}.yaml`), text);
+      const failure: unknown = await stack.preview().catch((error: unknown) => error);
+      assert.ok(failure instanceof Failure, "it should have failed");
+      assert.match(failure.output, message);
+      assert.doesNotMatch(failure.output, /\n\s+at .*\.[jt]s:\d+/, "there is a stack trace");
+    });
+  }
+});
