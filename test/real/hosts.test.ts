@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { join } from "node:path";
 import { promisify } from "node:util";
 
 import { hostCommand } from "../../components/lib/hosts";
@@ -41,6 +43,17 @@ function difference(before: Inventory, after: Inventory): string[] {
 
 const FOLDER = `/srv/it's a "folder" of $HOME`;
 const TEXT = `it's "quoted", $HOME \\ 100 % ünïcode`;
+
+/** An image with a Python package whose version is another one on each host. */
+const DIFFERS = `ARG WORKER_IMAGE
+FROM \${WORKER_IMAGE}
+USER root
+RUN version=$(date +%N) \\
+ && folder=$(python3 -c 'import site; print(site.getsitepackages()[0])')/thing-$version.dist-info \\
+ && mkdir "$folder" \\
+ && printf 'Metadata-Version: 2.1\\nName: thing\\nVersion: %s\\n' "$version" >"$folder/METADATA"
+USER ipp
+`;
 
 describe("a cluster on several hosts", function () {
   this.timeout(400_000);
@@ -266,6 +279,31 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       await thirty.remove();
     }
     assert.deepEqual(await look(), before);
+  });
+
+  it("names the packages in which an image differs between hosts", async () => {
+    const { host1, host2 } = three();
+    const other = await TestStack.create("test-differs", {
+      hosts: { host1, host2 },
+      images: { default: { context: "own" } },
+      workers: [
+        { name: "a", host: "host1" },
+        { name: "b", host: "host2" },
+      ],
+    });
+    try {
+      mkdirSync(join(other.folder, "own"));
+      writeFileSync(join(other.folder, "own/Dockerfile"), DIFFERS);
+      await assert.rejects(other.up(), ({ output }: { output: string }) => {
+        assert.match(
+          output,
+          /image default is not the same on workers a and b: .*thing \d+ \/ \d+/,
+        );
+        return true;
+      });
+    } finally {
+      await other.remove();
+    }
   });
 
   it("previews within seconds while a host swallows packets, and says which", async () => {
