@@ -2,19 +2,12 @@ import assert from "node:assert/strict";
 import { appendFileSync, existsSync } from "node:fs";
 import { join } from "node:path";
 
-import { dockerObjects, exists, type Outcome, TestStack } from "./testStack";
+import { changed, dockerObjects, exists, TestStack } from "./testStack";
 
 function workers(...engines: number[]) {
   return {
     workers: engines.map((count, index) => ({ name: `w${String(index + 1)}`, engines: count })),
   };
-}
-
-/** Names of the resources that an operation changes, without the stack's own line. */
-function changed({ steps }: Outcome): string[] {
-  return [...new Set(steps.map(({ name }) => name))]
-    .filter((name) => !name.startsWith("ipyparallel-"))
-    .sort();
 }
 
 /** Each engine's ident, process and the variable `mark` in its namespace. */

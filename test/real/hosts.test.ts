@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { hostCommand } from "../../components/lib/hosts";
 import { type TestHost, TestHosts } from "../hosts";
 import type { Inventory } from "../hosts/testHost";
-import { type Outcome, TestStack } from "./testStack";
+import { changed as changedResources, type Outcome, TestStack } from "./testStack";
 
 const run = promisify(execFile);
 const NAME = "test-hosts";
@@ -24,12 +24,11 @@ def about():
 print(json.dumps({c._engines[i]: c[i].apply_sync(about) for i in c.ids}))
 `;
 
-/** Names of the resources that an operation changes, without the stack's own line. */
-function changed({ steps }: Outcome, ...ops: string[]): string[] {
-  const names = steps
-    .filter(({ op }) => ops.length === 0 || ops.includes(op))
-    .map(({ name }) => name.replace(`${NAME}-`, ""));
-  return [...new Set(names)].filter((name) => !name.startsWith("ipyparallel-")).sort();
+/** Names of the resources that an operation changes, without the stack's own name before them. */
+function changed(outcome: Outcome, ...ops: string[]): string[] {
+  return changedResources(outcome, ...ops)
+    .map((name) => name.replace(`${NAME}-`, ""))
+    .sort();
 }
 
 /** What two inventories differ in, apart from images, which stay on hosts as a cache. */

@@ -1,16 +1,9 @@
 import assert from "node:assert/strict";
 
-import { docker, type Outcome, TestStack } from "./testStack";
+import { changed, docker, TestStack } from "./testStack";
 
 const NAME = "test-repair";
 const CLUSTER = { workers: [{ name: "w1" }, { name: "w2" }] };
-
-/** Names of the custom resources that an operation changes. */
-function changed({ steps }: Outcome): string[] {
-  return [...new Set(steps.map(({ name }) => name))]
-    .filter((name) => !name.startsWith("ipyparallel-"))
-    .sort();
-}
 
 const PIDS = `
 import json, os

@@ -42,6 +42,18 @@ export interface Outcome {
   output: string;
 }
 
+/**
+ * Names of the resources that an operation changes, sorted, without the stack's own line.
+ *
+ * @param ops the kinds of change that count; none given, all do.
+ */
+export function changed({ steps }: Outcome, ...ops: string[]): string[] {
+  const names = steps
+    .filter(({ op }) => ops.length === 0 || ops.includes(op))
+    .map(({ name }) => name);
+  return [...new Set(names)].filter((name) => !name.startsWith("ipyparallel-")).sort();
+}
+
 /** A command of Pulumi that failed. */
 export class Failure extends Error {
   constructor(public readonly output: string) {
