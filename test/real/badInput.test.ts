@@ -3,20 +3,10 @@ import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 
-import { dockerObjects, Failure, TestStack } from "./testStack";
+import { dockerObjects, failureOf, TestStack } from "./testStack";
 
 const NAME = "test-bad-input";
 const GOOD = { workers: [{ name: "w1" }] };
-
-/** What an operation says that must fail. */
-async function failure(operation: Promise<unknown>): Promise<string> {
-  const result = await operation.then(
-    () => undefined,
-    (error: unknown) => error,
-  );
-  assert.ok(result instanceof Failure, "it should have failed");
-  return result.output;
-}
 
 function listen(port: number): Promise<Server> {
   const server = createServer();
@@ -53,7 +43,7 @@ describe("bad input", function () {
   for (const [title, cluster, message] of refused) {
     it(`refuses ${title} with one clear message, before anything is made`, async () => {
       stack.declare(cluster);
-      const output = await failure(stack.up());
+      const output = await failureOf(stack.up());
       assert.match(output, message);
       assert.doesNotMatch(output, /\n\s+at .*\.[jt]s:\d+/, "there is a stack trace");
       assert.deepEqual(await dockerObjects(NAME), []);
@@ -65,7 +55,7 @@ describe("bad input", function () {
     try {
       stack.declare({ workers: [{ name: "w1", sshPort: 22999 }] });
       assert.match(
-        await failure(stack.up()),
+        await failureOf(stack.up()),
         /host local: port 22999 of w1 \(SSH\) is already in use .* or set sshPort of w1/,
       );
       assert.deepEqual(await dockerObjects(NAME), []);
@@ -78,7 +68,7 @@ describe("bad input", function () {
     const dockerfile = join(stack.folder, "docker/Dockerfile");
     const original = appendRun(dockerfile, "echo this library is missing >&2; exit 7");
     stack.declare(GOOD);
-    const output = await failure(stack.up());
+    const output = await failureOf(stack.up());
     assert.match(output, /test-bad-input-image-default-local-build/);
     assert.match(output, /this library is missing/);
     writeFileSync(dockerfile, original);
@@ -86,7 +76,7 @@ describe("bad input", function () {
 
   it("names the worker and the engine that can't import a module; the next up goes on", async () => {
     stack.declare({ ...GOOD, imports: ["no_such_module"], timeout: 20 });
-    const output = await failure(stack.up());
+    const output = await failureOf(stack.up());
     assert.match(output, /worker w1: engine 1.*no_such_module/);
     stack.declare(GOOD);
     await stack.up();

@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import { hostCommand } from "../../components/lib/hosts";
 import { type TestHost, TestHosts } from "../hosts";
 import type { Inventory } from "../hosts/testHost";
-import { changed as changedResources, type Outcome, TestStack } from "./testStack";
+import { changed as changedResources, failureOf, type Outcome, TestStack } from "./testStack";
 
 const run = promisify(execFile);
 const NAME = "test-hosts";
@@ -293,13 +293,10 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
     try {
       mkdirSync(join(other.folder, "own"));
       writeFileSync(join(other.folder, "own/Dockerfile"), DIFFERS);
-      await assert.rejects(other.up(), ({ output }: { output: string }) => {
-        assert.match(
-          output,
-          /image default is not the same on workers a and b: .*thing \d+ \/ \d+/,
-        );
-        return true;
-      });
+      assert.match(
+        await failureOf(other.up()),
+        /image default is not the same on workers a and b: .*thing \d+ \/ \d+/,
+      );
     } finally {
       await other.remove();
     }

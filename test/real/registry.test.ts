@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-import { docker, Failure, TestStack } from "./testStack";
+import { docker, failureOf, TestStack } from "./testStack";
 
 const NAME = "test-registry";
 const PORT = 29501;
@@ -44,7 +44,7 @@ async function answers(): Promise<void> {
 
 describe("a ready image from a registry with a log-in", function () {
   this.timeout(300_000);
-  let registry: ChildProcess;
+  let registry: ChildProcess | undefined;
   let folder: string;
   let stack: TestStack;
   let reference: string;
@@ -66,32 +66,33 @@ describe("a ready image from a registry with a log-in", function () {
     await answers();
     const login = { ...process.env, DOCKER_CONFIG: join(folder, "docker") };
     const run = (...args: string[]) =>
-      execFileSync("docker", args, { env: login, encoding: "utf8" });
+      execFileSync("docker", args, { env: login, encoding: "utf8", stdio: "pipe" });
     execFileSync("docker", ["login", "--username", "reader", "--password-stdin", ADDRESS], {
       env: login,
       input: "right",
+      stdio: "pipe",
     });
     const base = readFileSync(".local/base-image", "utf8").trim();
     run("build", "--quiet", "--tag", TAG, "--build-arg", `BASE_IMAGE=${base}`, "docker");
     run("push", "--quiet", TAG);
     reference = run("inspect", "--format", "{{index .RepoDigests 0}}", TAG).trim();
     run("image", "rm", TAG);
+    await assert.rejects(docker("image", "inspect", reference), "the image is still here");
     stack = await TestStack.create(NAME, { workers: [{ name: "w1" }] });
   });
   after(async () => {
     await stack?.remove();
-    registry.kill();
+    registry?.kill();
     await docker("image", "rm", reference).catch(() => undefined);
     rmSync(folder, { recursive: true });
   });
 
   it("is refused with one clear error when the password is wrong", async () => {
     declare("wrong");
-    const failure: unknown = await stack.up().catch((error: unknown) => error);
-    assert.ok(failure instanceof Failure);
-    assert.match(failure.output, /unauthorized|authentication required|no basic auth/i);
-    assert.match(failure.output, new RegExp(ADDRESS.replaceAll(".", "\\.")));
-    assert.doesNotMatch(failure.output, /wrong/);
+    const output = await failureOf(stack.up());
+    assert.match(output, /unauthorized|authentication required|no basic auth/i);
+    assert.match(output, new RegExp(ADDRESS.replaceAll(".", "\\.")));
+    assert.doesNotMatch(output, /wrong/);
   });
 
   it("is what the cluster runs, and the password is a secret", async () => {

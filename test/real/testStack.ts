@@ -228,6 +228,20 @@ async function outcome(operation: (options: Options) => Promise<unknown>): Promi
   return { steps, output };
 }
 
+/** What an operation says that must fail. */
+export async function failureOf(operation: Promise<Outcome>): Promise<string> {
+  let done: Outcome;
+  try {
+    done = await operation;
+  } catch (error) {
+    if (error instanceof Failure) {
+      return error.output;
+    }
+    throw error;
+  }
+  throw new Error(`it should have failed, and did\n${done.output}`);
+}
+
 /** Runs docker on this machine and returns what it printed. */
 export async function docker(...args: string[]): Promise<string> {
   const { stdout } = await run("docker", args, { maxBuffer: 64 * 1024 * 1024 });

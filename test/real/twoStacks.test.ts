@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { Failure, TestStack } from "./testStack";
+import { failureOf, TestStack } from "./testStack";
 
 describe("two stacks on one machine", function () {
   this.timeout(300_000);
@@ -29,12 +29,10 @@ describe("two stacks on one machine", function () {
 
   it("do not take each other's profile", async () => {
     two.declare({ workers, profile: "test-one" });
-    const failure: unknown = await two.up().then(
-      () => undefined,
-      (error: unknown) => error,
+    assert.match(
+      await failureOf(two.up()),
+      /profile test-one: it belongs to another cluster, test-one/,
     );
-    assert.ok(failure instanceof Failure);
-    assert.match(failure.output, /profile test-one: it belongs to another cluster, test-one/);
     const hello = 'print(c[:].apply_sync(lambda: "still here"))';
     assert.equal(await one.python(hello), "['still here']");
 
