@@ -35,7 +35,7 @@ export interface WorkerSpec {
    * names of cluster and worker. A change replaces the container.
    */
   sshPort?: number;
-  /** Environment variables of the engines. A change replaces the container. */
+  /** Environment variables of the engines. Defaults to none. A change replaces the container. */
   env?: { [name: string]: string };
   /** Memory in MiB, at least 64. Defaults to no limit. A change is made in place. */
   memoryMiB?: number;
@@ -64,7 +64,7 @@ export interface WorkerSpec {
    * `unless-stopped`. A change is made in place.
    */
   restart?: string;
-  /** Labels of the container. A change replaces it. */
+  /** Labels of the container. Defaults to none. A change replaces it. */
   labels?: { [name: string]: string };
 }
 
@@ -85,7 +85,10 @@ export interface ClusterArgs {
    * `Client(profile="…")`. Defaults to the cluster's name. A change moves the client file.
    */
   profile?: string;
-  /** Machines by name. Defaults to `local`, the Docker Engine at `/var/run/docker.sock`. */
+  /**
+   * Machines by name. Defaults to `local`, the Docker Engine at `/var/run/docker.sock`. Another
+   * name for a machine replaces everything on it.
+   */
   hosts?: { [name: string]: HostArgs };
   /**
    * Name of the host that the controller runs on. Defaults to the first one. A change moves the
@@ -116,20 +119,36 @@ export interface ClusterArgs {
   imageContext?: string;
   /**
    * Images by name. Workers that name none, and the controller, have the one called `default`.
-   * A change replaces the containers of the workers that have the image.
+   * Defaults to a `default` with nothing besides ipyparallel. A change replaces the containers of
+   * the workers that have the image.
    */
   images?: { [name: string]: ImageArgs };
-  /** Base of images that name none. Defaults to `python:3.11-slim-bookworm`. */
+  /**
+   * Base of images that name none. Defaults to `python:3.11-slim-bookworm`. A change builds them
+   * anew and replaces their containers.
+   */
   baseImage?: string;
-  /** Whether hosts that lack the base image get it from this machine's Docker. Defaults to false. */
+  /**
+   * Whether hosts that lack the base image get it from this machine's Docker. Defaults to false.
+   * A change touches no container.
+   */
   copyBaseImage?: boolean;
-  /** The registry that ready images come from. Defaults to one without log-in. */
+  /**
+   * The registry that ready images come from. Defaults to one without log-in. A change counts for
+   * the next image that is pulled.
+   */
   registry?: RegistryArgs;
-  /** Number of times that all keys were replaced: raise it by one to replace them. Defaults to 0. */
+  /**
+   * Number of times that all keys were replaced: raise it by one to replace them. Defaults to 0.
+   * A change replaces all containers and the clients' file.
+   */
   keyGeneration?: number;
-  /** Python modules that every engine must be able to import before it counts as ready. */
+  /**
+   * Python modules that every engine must be able to import before it counts as ready. Defaults to
+   * none. A change restarts nothing; the engines that run are asked.
+   */
   imports?: string[];
-  /** Seconds that engines have to register, 5 to 3600. Defaults to 60. */
+  /** Seconds that engines have to register, 5 to 3600. Defaults to 60. A change restarts nothing. */
   timeout?: number;
   /** The workers. */
   workers: WorkerSpec[];
@@ -138,7 +157,7 @@ export interface ClusterArgs {
    * `controller`. A text must be new for each cause. Defaults to none.
    */
   containerRepairs?: { [part: string]: string };
-  /** Why engines, or ipcontroller, are to be set up again; otherwise as `containerRepairs`. */
+  /** Why engines, or ipcontroller, are to be set up again, as `containerRepairs`. Defaults to none. */
   repairs?: { [part: string]: string };
   /**
    * Names of hosts that can't be reached at the moment: what is there is left as it is, and their

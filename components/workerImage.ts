@@ -8,7 +8,10 @@ import { digest, hashFolder } from "./lib/context";
 import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
 import { quote } from "./lib/quote";
 
-/** What an image holds. */
+/**
+ * What an image holds. A change of any of it builds or pulls anew, and replaces the containers that
+ * have the image; keys, ports and the clients' profile stay.
+ */
 export interface ImageArgs {
   /**
    * Image that the Dockerfile of workers begins from; Debian bookworm with the Python of the
@@ -26,7 +29,7 @@ export interface ImageArgs {
   context?: string;
   /**
    * A ready image, `registry/name@sha256:…`, instead of one that is built; it must have been
-   * built from this project's Dockerfile.
+   * built from this project's Dockerfile. Defaults to none.
    */
   reference?: string;
 }

@@ -46,11 +46,12 @@ export const REPAIR_INPUT = "labels[2].value";
 export interface MountArgs {
   /** Absolute path in the container. Volumes belong at or below `/data`, which engines can write. */
   target: string;
-  /** Absolute path of a folder on the host; it must exist there. */
+  /** Absolute path of a folder on the host; it must exist there. Defaults to none. */
   source?: string;
   /**
    * Name of a volume of the cluster, which all workers of a host share. It is made when it is
-   * first named and removed with the last worker that names it.
+   * first named and removed with the last worker that names it. Defaults to none: either this or
+   * `source` is given.
    */
   volume?: string;
   /** Whether engines can only read it. Defaults to false. */

@@ -11,11 +11,14 @@ export interface BastionArgs {
   port?: number;
   /** User to log in as. Defaults to `root`. */
   user?: string;
-  /** Its public host key, `<type> <Base64>`. Without one, known_hosts decides. */
+  /** Its public host key, `<type> <Base64>`. Defaults to what known_hosts says. */
   hostKey?: string;
 }
 
-/** A machine with a Docker Engine. */
+/**
+ * A machine with a Docker Engine. What only says how it is reached (`bastion`, `hostKey`,
+ * `identityFile`) restarts nothing when it changes.
+ */
 export interface HostArgs {
   /**
    * Docker endpoint: `unix:///var/run/docker.sock` or `ssh://user@host:port`. A change replaces
@@ -34,7 +37,7 @@ export interface HostArgs {
   bind?: string;
   /** Machine that connections from here to the host go through. Defaults to none. */
   bastion?: BastionArgs;
-  /** The host's public SSH key, `<type> <Base64>`. Without one, known_hosts decides. */
+  /** The host's public SSH key, `<type> <Base64>`. Defaults to what known_hosts says. */
   hostKey?: string;
   /**
    * File with the private SSH key for host and bastion. Defaults to what `ssh` takes by itself:

@@ -132,6 +132,8 @@ describe("the package of components", () => {
     description?: string;
     properties?: Record<string, { description?: string }>;
     inputProperties?: Record<string, { description?: string }>;
+    required?: string[];
+    requiredInputs?: string[];
   }
 
   it("is one component", () => {
@@ -146,6 +148,41 @@ describe("the package of components", () => {
         ...part.inputProperties,
       })) {
         assert.ok((description ?? "").length > 10, `${name}: ${key}`);
+      }
+    }
+  });
+
+  it("tells the default of every argument that may be left out", () => {
+    const described: Record<string, Record<string, { description?: string }> | undefined> = {};
+    const required: Record<string, string[] | undefined> = {};
+    for (const [name, part] of Object.entries({ ...schema.types, ...schema.resources })) {
+      described[name] = part.inputProperties ?? part.properties;
+      required[name] = part.requiredInputs ?? part.required;
+    }
+    for (const [name, properties] of Object.entries(described)) {
+      for (const [key, { description }] of Object.entries(properties ?? {})) {
+        if (!(required[name] ?? []).includes(key)) {
+          assert.match(description ?? "", /\bDefaults to\b/, `${name}: ${key}`);
+        }
+      }
+    }
+  });
+
+  // That all of it is as written, the engine tells (test/real/documents.test.ts); this is quicker.
+  it("says what the comments in the sources say", () => {
+    const oneLine = (text: string) => text.replace(/\s+(\* )?\s*/g, " ").trim();
+    const files = readdirSync(join(PROJECT, "components"), { recursive: true, encoding: "utf8" });
+    const comments = files
+      .filter((file) => file.endsWith(".ts") && !file.includes("node_modules"))
+      .map((file) => oneLine(read(join("components", file))))
+      .join(" ");
+    for (const [name, part] of Object.entries({ ...schema.types, ...schema.resources })) {
+      const properties = { ...part.properties, ...part.inputProperties };
+      for (const [key, { description }] of Object.entries({ ...properties, itself: part })) {
+        assert.ok(
+          comments.includes(oneLine(description ?? "")),
+          `${name}: ${key}: run \`npm run schema\``,
+        );
       }
     }
   });
