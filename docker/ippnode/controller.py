@@ -171,6 +171,8 @@ class ControllerAgent:
                 await asyncio.sleep(0 if failed else CHECK_SECONDS)
                 wrong = await self._check(checks)
                 failed = failed + 1 if wrong else 0
+                if wrong:  # whoever was only stopped goes on, and has lost nothing
+                    self.jobs.kill(self.process, signal.SIGCONT)
             return f"had to be ended: {wrong}"
         finally:
             checks.close()

@@ -17,7 +17,7 @@ from ipyparallel.engine.app import IPEngine
 from threadpoolctl import threadpool_limits
 from traitlets.config import Config
 
-from ippnode import paths
+from ippnode import paths, peerloss
 from ippnode.forkserver import set_process_name
 
 # The debugger costs each engine 0.1 CPU seconds and 15 MiB (it also imports numpy), and can't be
@@ -66,12 +66,14 @@ class Engine(IPEngine):
 
 
 class Heart(heartmonitor.Heart):
-    """A heart that also reaches a controller by IPv6: it has sockets of its own."""
+    """A heart that also reaches a controller by IPv6, and notices that it is gone: its sockets are
+    not of the engine's context."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.device.setsockopt_in(zmq.IPV6, 1)
-        self.device.setsockopt_out(zmq.IPV6, 1)
+        for option, value in {zmq.IPV6: 1, **peerloss.OPTIONS}.items():
+            self.device.setsockopt_in(option, value)
+            self.device.setsockopt_out(option, value)
 
 
 class LastCritical(logging.Handler):
@@ -117,6 +119,7 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         # A controller that was away is found again soon, also where its host was gone altogether.
         app.context.CONNECT_TIMEOUT = 1000
         app.context.IPV6 = 1
+        app.context.sockopts.update(peerloss.OPTIONS)
         engine_app.Heart = Heart
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])

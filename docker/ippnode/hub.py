@@ -10,24 +10,27 @@ import ctypes
 import logging
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import ipyparallel.controller.app as controller_app
+import zmq
 from ipyparallel.controller import heartmonitor
 from ipyparallel.controller.app import IPController
 from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
 from jupyter_client.session import DELIM
-from tornado.ioloop import PeriodicCallback
+from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets.config import Config
 
 from ippnode import paths, scheduler
 from ippnode.checks import IDENT
 from ippnode.files import read_json
 from ippnode.forkserver import die_with_parent, set_process_name
+from ippnode.peerloss import SILENCE_MS, AskingContext
 
 CHILD_CHECK_MS = 250
 RESTORE_GRACE_SECONDS = 8.0
@@ -129,6 +132,13 @@ class Controller(IPController):
     """Takes why all of it is about to end."""
     mq_class = "ippnode.scheduler.SettlingProcessQueue"
 
+    def init_hub(self) -> None:
+        """Let connections outlive what engines may be cut off without being given up."""
+        beats = self.config.HeartMonitor
+        cut_off_ms = beats.get("period", 0) * beats.get("max_heartmonitor_misses", 0)
+        AskingContext.silence_ms = max(SILENCE_MS, cut_off_ms + 5000)
+        super().init_hub()
+
     def start(self) -> None:
         self.check = PeriodicCallback(self._check_children, CHILD_CHECK_MS)
         self.check.start()
@@ -160,6 +170,9 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     heartmonitor.HeartMonitor = PromptHeartMonitor
     controller_app.time = SimpleNamespace(sleep=lambda _: None)  # it sleeps while nobody waits
     controller_app.TaskScheduler = scheduler.JournalingScheduler
+    zmq.Context = AskingContext
+    # Tornado's clock is the one that people set: heartbeats would stop until it is where it was.
+    IOLoop.time = lambda _: time.monotonic()
     state = read_json(paths.ENGINE_STATE) or {}
     scheduler.is_restart = bool(state.get("engines"))
     config = Config()

@@ -26,6 +26,7 @@ from zmq.devices import ProcessMonitoredQueue
 from ippnode import paths
 from ippnode.checks import IDENT
 from ippnode.journal import Journal, Task
+from ippnode.peerloss import AskingContext
 from ippnode.peers import AnonymousPeers
 
 SETTLE_SECONDS = 1.5
@@ -42,6 +43,8 @@ is_restart = False
 
 class SettlingProcessQueue(ProcessMonitoredQueue):
     """A queue that lets its peers connect before it passes messages on."""
+
+    context_factory = AskingContext
 
     def _setup_sockets(self) -> Any:
         sockets = super()._setup_sockets()

@@ -19,7 +19,7 @@ from typing import Any
 import zmq
 import zmq.asyncio
 
-from ippnode import machine, paths, record
+from ippnode import machine, paths, peerloss, record
 from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.jobs import Jobs, Process
@@ -81,6 +81,7 @@ class WorkerAgent:
         self.jobs = Jobs(fork_server)
         self.context = zmq.asyncio.Context()
         self.context.IPV6 = 1
+        self.context.sockopts.update(peerloss.OPTIONS)
         self.slots: dict[int, Slot] = {}
         self.hub: Hub | None = None
         self.known: dict[str, int] = {}

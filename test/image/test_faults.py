@@ -1,6 +1,7 @@
 """Faults on real containers, with work running, and how long the cluster takes to repair them."""
 
 import os
+import pathlib
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -139,6 +140,7 @@ FAULTS = [
     Fault("a scheduler is killed", controller_process(3, "KILL"), 30, queue_lost=True),
     Fault("the task scheduler is killed", controller_process(5, "KILL"), 30, queue_lost=True),
     Fault("the hub freezes", controller_process(1, "STOP"), 30, queue_lost=True),
+    Fault("the direct scheduler freezes", controller_process(3, "STOP"), 30),
     Fault("the task scheduler freezes", controller_process(5, "STOP"), 30, queue_lost=True),
     Fault("the controller's agent is killed", kill("controller", "ippagent"), 15),
     Fault(
@@ -211,6 +213,34 @@ def test_a_controller_that_comes_back_without_engines_forgets_them(cluster: Clus
     recovery_times.append(("ghosts after an outage are gone", time.monotonic() - start, 20))
     cluster.docker("start", "w1")
     cluster.full_strength(client, WORKERS, 20)
+
+
+def test_a_controller_whose_clock_is_set_back_goes_on_repairing(
+    image: str, tmp_path: pathlib.Path
+) -> None:
+    clock = tmp_path / "now"
+    clock.write_text("+0")
+    with Cluster(image) as cluster:
+        cluster.create(
+            "controller",
+            "--volume=/usr/lib/x86_64-linux-gnu/faketime:/faketime:ro",
+            f"--volume={tmp_path}:/clock:ro",
+            "--env=LD_PRELOAD=/faketime/libfaketimeMT.so.1",
+            "--env=FAKETIME_TIMESTAMP_FILE=/clock/now",
+            "--env=FAKETIME_CACHE_DURATION=1",
+            "--env=FAKETIME_DONT_FAKE_MONOTONIC=1",
+        )
+        cluster.create("w1")
+        cluster.start_controller()
+        cluster.engines("w1", 2)
+        client = cluster.client()
+        clock.write_text("-3600s")
+        wait_until("the clock to be told of", 15, lambda: cluster.status("w1")["clock"]["off"])
+        cluster.run("w1", "kill", "-9", engine_pid(cluster))
+        start = time.monotonic()
+        cluster.full_strength(client, {"w1": 2}, 12)
+        recovery_times.append(("an engine, the clock set back", time.monotonic() - start, 12))
+        assert cluster.status("controller")["restarts"] == 0
 
 
 # ---- a worker of its own for each of these

@@ -14,9 +14,12 @@ import { promisify } from "node:util";
 
 import { type EngineEvent, LocalWorkspace, type Stack } from "@pulumi/pulumi/automation";
 
+import type { ClusterStatus } from "../../config/status";
+
 const run = promisify(execFile);
 const PROJECT = resolve(__dirname, "../..");
 const PYTHON = join(PROJECT, ".local/venv/bin/python");
+const TYPESCRIPT = join(PROJECT, "tools/typescript.cjs");
 
 /** What the program is made of; a test may change its own copy. */
 const PROGRAM = [
@@ -27,6 +30,7 @@ const PROGRAM = [
   "components",
   "config",
   "docker",
+  "tools/status.ts",
 ];
 
 /** One step of a preview or an update, for a resource that does not stay the same. */
@@ -169,6 +173,17 @@ export class TestStack {
       timeout: 120_000,
     });
     return stdout.trim();
+  }
+
+  /** What `npm run status` tells, and the seconds that it took. */
+  async status(): Promise<ClusterStatus & { seconds: number }> {
+    const started = Date.now();
+    const words = ["-r", TYPESCRIPT, "tools/status.ts", "-s", this.name];
+    const { stdout } = await run("node", [...words, "--json"], { cwd: this.folder }).catch(
+      (error: unknown) => error as { stdout: string },
+    );
+    const seconds = (Date.now() - started) / 1000;
+    return { ...(JSON.parse(stdout) as ClusterStatus), seconds };
   }
 
   /** Removes all that the stack made, whatever state it is in. */

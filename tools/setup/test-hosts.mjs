@@ -1,5 +1,5 @@
 // What the tests on real hosts use besides: an SSH server, tools to make and watch networks,
-// firewalls and a registry.
+// firewalls, a registry and a clock that is wrong.
 import { aptInstall, whichRoot } from "./shell.mjs";
 
 const packageOf = {
@@ -11,6 +11,7 @@ const packageOf = {
   ufw: "ufw",
   "docker-registry": "docker-registry",
   htpasswd: "apache2-utils",
+  faketime: "faketime",
 };
 
 const missing = () =>
