@@ -38,6 +38,8 @@ export interface Part {
   ended?: string;
   /** What `ippctl status` says in it, if it runs. */
   status?: PartStatus;
+  /** Why it says nothing though it runs. */
+  silence?: string;
 }
 
 /** What `ippctl status` says in a container, as far as it is used here. */
@@ -200,6 +202,10 @@ export function parseProbe(output: string, now: number): Probe {
       ...values("ended").map((line): [string, Part] => {
         const [part = "", state = "", ended] = line.split(" ");
         return [part, { state, ended }];
+      }),
+      ...values("silent").map((line): [string, Part] => {
+        const [part = "", ...words] = line.split(" ");
+        return [part, { state: "running", silence: words.join(" ") }];
       }),
       ...values("status").map((line): [string, Part] => {
         const space = line.indexOf(" ");

@@ -39,7 +39,11 @@ fi
 look() {
   part=$1 state=$2 id=$3
   if [ "$state" = running ]; then
-    status=$(timeout 6 docker exec "$id" ippctl status 2>/dev/null) && echo "status $part $status"
+    if status=$(timeout 6 docker exec "$id" ippctl status 2>&1); then
+      echo "status $part $status"
+    else # what runs in a container can't be asked when its host's disk is full, for one
+      echo "silent $part $(printf '%s' "$status" | tail -n 1)"
+    fi
   else
     echo "ended $part $state $(docker inspect --format '{{.State.FinishedAt}}' "$id" 2>/dev/null)"
   fi

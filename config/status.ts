@@ -30,6 +30,9 @@ export interface ClusterStatus {
   missing: string[];
 }
 
+/** Free bytes below which a host's disk counts as full. */
+const FULL_BELOW = 16 * 1024 ** 2;
+
 /** Whether an engine does what it should. */
 function works({ state = "", answers = true }: EngineStatus): boolean {
   return answers && ["registered", "answering", "busy"].includes(state);
@@ -51,6 +54,12 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
     if (found.state !== "running") {
       missing.push(`${part}: its container on host ${host} is ${found.state}`);
     }
+    if (found.silence !== undefined) {
+      missing.push(`${part}: its container runs, but can't be asked${because(found.silence)}`);
+    }
+    if ((probe.disk ?? Infinity) < FULL_BELOW) {
+      missing.push(`${part}: the disk of host ${host} is full`);
+    }
     return found;
   };
 
@@ -66,11 +75,13 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
     const engines = status?.engines ?? [];
     const atHub = known.filter(({ worker }) => worker === name);
     for (const engine of engines.filter((one) => !works(one))) {
-      missing.push(
-        `${name}: engine ${String(engine.slot)} is ${engine.state ?? "unknown"}${because(engine.reason)}`,
-      );
+      const { slot, reason } = engine;
+      const how = works({ ...engine, answers: true })
+        ? "does not answer"
+        : `is ${engine.state ?? "unknown"}${because(reason)}`;
+      missing.push(`${name}: engine ${String(slot)} ${how}`);
     }
-    if (container === "running" && engines.length < declared) {
+    if (status !== undefined && engines.length < declared) {
       missing.push(
         `${name}: ${String(engines.length)} of ${String(declared)} engines are declared there`,
       );

@@ -49,27 +49,32 @@ class Stream(threading.Thread):
         self.client = Client(profile=profile, timeout=20)
         self.ends: collections.Counter[str] = collections.Counter()
         self.sent = 0
+        self.hung: list[float] = []
+        """When the tasks were sent that never ended."""
         self.stop = threading.Event()
 
     def run(self) -> None:
         view = self.client.load_balanced_view()
-        waiting: collections.deque[AsyncResult] = collections.deque()
+        waiting: collections.deque[tuple[float, AsyncResult]] = collections.deque()
         while not self.stop.wait(STREAM_SECONDS):
-            waiting.append(view.apply_async(work, 0.05))
+            waiting.append((time.time(), view.apply_async(work, 0.05)))
             self.sent += 1
             for _ in range(len(waiting)):
-                task = waiting.popleft()
+                sent, task = waiting.popleft()
                 if task.ready():
-                    self.end(task, 0)
+                    self.end(sent, task, 0)
                 else:
-                    waiting.append(task)
+                    waiting.append((sent, task))
         deadline = time.monotonic() + NO_HANG_SECONDS
-        for task in waiting:
-            self.end(task, deadline)
+        for sent, task in waiting:
+            self.end(sent, task, deadline)
 
-    def end(self, task: AsyncResult, deadline: float) -> None:
+    def end(self, sent: float, task: AsyncResult, deadline: float) -> None:
         """Count how a task ended, and keep nothing of it."""
-        self.ends[outcome(task, deadline)] += 1
+        end = outcome(task, deadline)
+        self.ends[end] += 1
+        if end == "hangs":
+            self.hung.append(sent)
         for id in task.msg_ids:
             self.client.results.pop(id, None)
             self.client.metadata.pop(id, None)
@@ -165,7 +170,8 @@ class Program:
         """End the stream; how many tasks there were, and how they ended."""
         self.streaming.stop.set()
         self.streaming.join()
-        return {"sent": self.streaming.sent, "ends": self.streaming.ends}
+        stream = self.streaming
+        return {"sent": stream.sent, "ends": stream.ends, "hung": stream.hung}
 
 
 def main() -> None:

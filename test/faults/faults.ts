@@ -9,6 +9,8 @@ export interface Fault {
   allowed: number;
   /** Whether that counts from the fault's end. */
   hasEnd?: boolean;
+  /** Whether tasks may be lost that a client sends meanwhile, without anybody who could tell. */
+  takesQueue?: boolean;
 }
 
 /** Something that happens to a host, and what it may cost. */
@@ -79,6 +81,7 @@ export const HOST_FAULTS: HostFault[] = [
   {
     name: "the controller's host reboots",
     inject: (cluster) => cluster.host("head").reboot(),
+    takesQueue: true,
     allowed: 60,
     hasEnd: true,
     lost: [],
