@@ -218,6 +218,7 @@ def test_a_controller_that_comes_back_without_engines_forgets_them(cluster: Clus
 def test_a_controller_whose_clock_is_set_back_goes_on_repairing(
     image: str, tmp_path: pathlib.Path
 ) -> None:
+    tmp_path.chmod(0o755)  # the cluster's user reads it
     clock = tmp_path / "now"
     clock.write_text("+0")
     with Cluster(image) as cluster:
