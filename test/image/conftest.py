@@ -10,7 +10,7 @@ import pytest
 
 HERE = Path(__file__).parent
 DOCKER = HERE.parent.parent / "docker"
-sys.path[:0] = [str(HERE), str(DOCKER)]
+sys.path[:0] = [str(HERE), str(HERE.parent / "faults"), str(DOCKER)]
 
 if TYPE_CHECKING:
     from cluster import Cluster

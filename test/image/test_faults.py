@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
+from client import outcome
 from cluster import Cluster, ControlFailed, remote, sh, wait_until
 from conftest import recovery_times
-from ipyparallel import AsyncResult, Client
-from ipyparallel.error import RemoteError
+from ipyparallel import Client
 
 pytestmark = pytest.mark.real
 
@@ -27,16 +27,6 @@ def work(seconds: float) -> str:
 
     time.sleep(seconds)
     return "done"
-
-
-def outcome(task: AsyncResult, deadline: float) -> str:
-    """What became of a task: its value, or the name of the error it ended with."""
-    try:
-        return task.get(max(deadline - time.monotonic(), 0.1))
-    except RemoteError as error:
-        return error.ename
-    except TimeoutError:
-        return "hangs"
 
 
 def open_again(cluster: Cluster, deadline: float) -> Client:
