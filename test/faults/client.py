@@ -140,7 +140,10 @@ class Program:
         found = self.slots(client)
         if sorted(slot for _, slot in found) != sorted(slots):
             return f"the engines are {found}"
-        asked = {slot: client[id].apply_async(int) for id, slot in found}
+        try:
+            asked = {slot: client[id].apply_async(int) for id, slot in found}
+        except IndexError as error:  # it went this very moment
+            return str(error)
         deadline = time.monotonic() + 2
         silent = {slot: outcome(task, deadline) for slot, task in asked.items()}
         silent = {slot: end for slot, end in silent.items() if end != 0}

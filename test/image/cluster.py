@@ -257,7 +257,10 @@ class Cluster:
         wanted = sorted(f"{w}-{s}" for w, count in workers.items() for s in range(1, count + 1))
         if slots != wanted or len(set(client.ids)) != len(wanted):
             return f"ids are {client.ids}, engines {idents}"
-        asked = {id: client[id].apply_async(int) for id in client.ids}
+        try:
+            asked = {id: client[id].apply_async(int) for id in client.ids}
+        except IndexError as error:  # it went this very moment
+            return str(error)
         silent = []
         for id, result in asked.items():
             try:
