@@ -5,10 +5,11 @@ import { existsSync, readFileSync } from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Cluster, type ClusterArgs } from "./components";
+import { Cluster, type ClusterArgs, type ImageArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
 import { findDrift } from "./config/drift";
+import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
 import { expandWorkers, toWorkerSpec } from "./config/resolve";
@@ -53,6 +54,7 @@ function readConfiguration() {
     : undefined;
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
+    images: withLocks(pulumi.getStack(), cluster.images),
     baseImage: localBase,
     copyBaseImage: localBase !== undefined,
     controllerHost: controller?.host,
@@ -65,6 +67,31 @@ function readConfiguration() {
       : { registry: { ...registry, password } }),
   };
   return { args, workers: expandWorkers(cluster), preflight: preflight ?? true };
+}
+
+/**
+ * Images with the locks of their packages.
+ *
+ * @throws ConfigError if a lock was made from other packages.
+ */
+function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["images"] {
+  const known = locks(stack, images);
+  const how = `run \`npm run lock -- -s ${stack}\``;
+  const outdated = known.filter(({ text, upToDate }) => text !== undefined && !upToDate);
+  if (outdated.length > 0) {
+    throw new ConfigError(
+      outdated.map(({ image, file }) => `images.${image}.packages: ${file} locks others; ${how}`),
+    );
+  }
+  for (const { image } of known.filter(({ text }) => text === undefined)) {
+    const message = `images.${image}.packages: are not locked, so that hosts may differ; ${how}`;
+    void pulumi.log.warn(message);
+  }
+  const locked = known.map(({ image, text }): [string, ImageArgs] => [
+    image,
+    { ...images?.[image], lock: text },
+  ]);
+  return { ...images, ...Object.fromEntries(locked) };
 }
 
 /** The cluster as declared, with what only the hosts can tell. */

@@ -20,6 +20,12 @@ export interface ImageArgs {
   base?: string;
   /** Python packages besides ipyparallel, as for pip: `scipy==1.14.1`. Defaults to none. */
   packages?: string[];
+  /**
+   * Lock of `packages`: all that they bring, as requirements with hashes (`uv pip compile
+   * --generate-hashes`), at most 100,000 characters. With it nothing else is installed, so that
+   * every host builds the same. Defaults to none: pip on each host decides what is not pinned.
+   */
+  lock?: string;
   /** Debian packages. Defaults to none. */
   aptPackages?: string[];
   /**
@@ -59,7 +65,7 @@ export class WorkerImage extends pulumi.ComponentResource {
   constructor(name: string, args: WorkerImageArgs, opts?: pulumi.ComponentResourceOptions) {
     super("ipyparallel:index:WorkerImage", name, {}, opts);
     const parent = { parent: this };
-    const { reference, context, packages = [], aptPackages = [] } = args.image;
+    const { reference, context, packages = [], lock, aptPackages = [] } = args.image;
     // Images are left where they are for the next `up`; the README says how to remove them.
     const keepLocally = true;
     if (reference !== undefined) {
@@ -79,7 +85,11 @@ export class WorkerImage extends pulumi.ComponentResource {
         `${name}-build`,
         "ipyparallel-worker",
         args.context,
-        { BASE_IMAGE: base, PACKAGES: packages.join(" "), APT_PACKAGES: aptPackages.join(" ") },
+        {
+          BASE_IMAGE: base,
+          ...(lock === undefined ? { PACKAGES: packages.join(" ") } : { LOCK: lock }),
+          APT_PACKAGES: aptPackages.join(" "),
+        },
         { ...parent, dependsOn: copy },
       );
       this.imageId =

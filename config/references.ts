@@ -1,6 +1,7 @@
 import { isIPv6 } from "node:net";
 import { join, normalize } from "node:path";
 
+import { MOST_VOLUMES } from "../components/lib/container";
 import { isLoopback, resolveHost } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import { DEFAULT_HOSTS, DEFAULT_IMAGE } from "../components/lib/plan";
@@ -95,6 +96,13 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
       }
     }
     const targets = new Set<unknown>();
+    const volumes = new Set(list(options.mounts).map((mount) => record(mount).volume));
+    volumes.delete(undefined);
+    if (volumes.size > MOST_VOLUMES) {
+      mistakes.push(
+        `${path}.mounts: names ${String(volumes.size)} volumes; at most ${String(MOST_VOLUMES)} are allowed`,
+      );
+    }
     list(options.mounts).forEach((mount, index) => {
       const { source, volume, target } = record(mount);
       const at = `${path}.mounts[${String(index)}]`;
@@ -107,10 +115,11 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
             "such as /data",
         );
       }
-      if (targets.has(target)) {
+      const place = typeof target === "string" ? normalize(`${target}/`) : target;
+      if (targets.has(place)) {
         mistakes.push(`${at}.target: ${show(target)} is mounted twice`);
       }
-      targets.add(target);
+      targets.add(place);
     });
   }
 
@@ -261,7 +270,7 @@ function addressOf(host: unknown): string | undefined {
 }
 
 /** Folders of a container that the cluster needs as they are. */
-const OWN_FOLDERS = ["/etc/ipp", "/opt/ipp", "/opt/venv", "/proc", "/sys"];
+const OWN_FOLDERS = ["/etc/ipp", "/opt/ipp", "/opt/venv", "/proc", "/sys", "/var/lib/ipp"];
 /** Folders of a container that nothing can be mounted over, though below them. */
 const SYSTEM_FOLDERS = [
   "/bin",

@@ -97,7 +97,7 @@ const ulimit = z
   .meta({ allowed: "a whole number, or a map with the keys soft, hard" });
 
 const mount = z.strictObject({
-  target: absolutePath.describe("Path in the container; for volumes, /data or below."),
+  target: absolutePath.describe("Path in the container, such as /data/scratch."),
   source: absolutePath.describe("Folder on the host; it must exist there.").optional(),
   volume: name.describe("Volume of the cluster, instead of a folder of the host.").optional(),
   readOnly: z.boolean().describe("Whether engines can only read it. Defaults to false.").optional(),

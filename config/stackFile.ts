@@ -6,6 +6,20 @@ import { safeLoad } from "js-yaml";
 import { type ClusterPlan, planCluster } from "../components/lib/plan";
 import { parseCluster } from "./parse";
 import { expandWorkers, toWorkerSpec } from "./resolve";
+import type { ClusterConfig } from "./schema";
+
+/**
+ * What a stack file declares, without Pulumi.
+ *
+ * @throws Mistake if the file has mistakes, or an error if it can't be read.
+ */
+export function clusterOfStackFile(stack: string): ClusterConfig {
+  const file = join(__dirname, "..", "stacks", `Pulumi.${stack}.yaml`);
+  const settings = safeLoad(readFileSync(file, "utf8")) as {
+    config?: Record<string, unknown>;
+  } | null;
+  return parseCluster(settings?.config?.["ipyparallel:cluster"]);
+}
 
 /**
  * The cluster that a stack file declares, without Pulumi: for tools that look at its hosts.
@@ -15,15 +29,7 @@ import { expandWorkers, toWorkerSpec } from "./resolve";
  * @throws Mistake if the file has mistakes, or an error if it can't be read.
  */
 export function planFromStackFile(stack: string): ClusterPlan {
-  const file = join(__dirname, "..", "stacks", `Pulumi.${stack}.yaml`);
-  const settings = safeLoad(readFileSync(file, "utf8")) as {
-    config?: Record<string, unknown>;
-  } | null;
-  const {
-    controller,
-    registry: _,
-    ...cluster
-  } = parseCluster(settings?.config?.["ipyparallel:cluster"]);
+  const { controller, registry: _, ...cluster } = clusterOfStackFile(stack);
   const workers = expandWorkers({ ...cluster, controller });
   return planCluster(stack, {
     ...cluster,

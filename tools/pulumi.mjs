@@ -38,6 +38,7 @@ async function main() {
     return 0;
   }
   await setUp("cluster");
+  if (["up", "preview"].includes(command) && !lockPackages()) return 1;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const configFile = operations.includes(command) ? prepareStack(env) : [];
   if (ownBackend && ["up", "refresh", "destroy"].includes(command)) {
@@ -63,6 +64,21 @@ function requireStackFile() {
     (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
   );
   fail(`there is no stacks/Pulumi.${stack}.yaml; the stacks are ${names.join(", ")}`);
+}
+
+/** Locks the packages of images where they are not: before anything is built. */
+function lockPackages() {
+  if (!/\bpackages\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8")))
+    return true;
+  const program = [
+    "-r",
+    "ts-node/register/transpile-only",
+    "tools/lock.ts",
+    "--first",
+    "-s",
+    stack,
+  ];
+  return spawnSync("node", program, { stdio: "inherit" }).status === 0;
 }
 
 function projectName() {

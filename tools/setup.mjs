@@ -7,7 +7,7 @@ import { docker } from "./setup/docker.mjs";
 import { packages } from "./setup/packages.mjs";
 import { plugins } from "./setup/plugins.mjs";
 import { pulumi } from "./setup/pulumi.mjs";
-import { python, testPython } from "./setup/python.mjs";
+import { lockPython, python, testPython } from "./setup/python.mjs";
 import { SetupError } from "./setup/shell.mjs";
 import { ssh } from "./setup/ssh.mjs";
 import { state } from "./setup/state.mjs";
@@ -17,6 +17,7 @@ import { testHosts } from "./setup/test-hosts.mjs";
 /** The steps for each purpose. */
 export const purposes = {
   cluster: [docker, ssh, packages, pulumi, plugins, baseImage, python, state],
+  lock: [lockPython],
   checks: [packages, testPython],
   test: [docker, ssh, packages, pulumi, plugins, baseImage, python, state, testPython, testHosts],
 };

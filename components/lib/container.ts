@@ -44,14 +44,14 @@ export const REPAIR_INPUT = "labels[2].value";
 
 /** A folder of the host, or a volume of the cluster, in a container. */
 export interface MountArgs {
-  /** Absolute path in the container. Volumes belong at or below `/data`, which engines can write. */
+  /** Absolute path in the container, such as `/data/scratch`. Engines can write to volumes. */
   target: string;
   /** Absolute path of a folder on the host; it must exist there. Defaults to none. */
   source?: string;
   /**
-   * Name of a volume of the cluster, which all workers of a host share. It is made when it is
-   * first named and removed with the last worker that names it. Defaults to none: either this or
-   * `source` is given.
+   * Name of a volume of the cluster, which all workers of a host share; a worker can have 16. It
+   * is made when it is first named and removed with the last worker that names it. Defaults to
+   * none: either this or `source` is given.
    */
   volume?: string;
   /** Whether engines can only read it. Defaults to false. */
@@ -161,9 +161,7 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     removeVolumes: true,
     destroyGraceSeconds: STOP_SECONDS,
     ...limits(options),
-    ...(options.mounts === undefined
-      ? {}
-      : { mounts: options.mounts.map((mount) => mountArgs(node.cluster, mount)) }),
+    ...(options.mounts === undefined ? {} : { mounts: mountArgs(node.cluster, options.mounts) }),
   };
 }
 
@@ -182,11 +180,31 @@ function limits(options: ContainerOptions): Partial<docker.ContainerArgs> {
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function mountArgs(cluster: string, mount: MountArgs): docker.types.input.ContainerMount {
-  return {
-    type: mount.volume === undefined ? "bind" : "volume",
-    source: mount.volume === undefined ? mount.source : dockerName(cluster, "volume", mount.volume),
-    target: mount.target,
-    readOnly: mount.readOnly ?? false,
-  };
+/** Most volumes of a worker: folders of the image that give them their owner. */
+export const MOST_VOLUMES = 16;
+
+/**
+ * The mounts as Docker takes them. A new volume would belong to root where its target is no folder
+ * of the image: so it is mounted, read-only, on one that belongs to the engines' user as well.
+ */
+function mountArgs(cluster: string, mounts: MountArgs[]): docker.types.input.ContainerMount[] {
+  const volumes = [...new Set(mounts.map(({ volume }) => volume))].filter(
+    (one) => one !== undefined,
+  );
+  const asVolume = (volume: string, target: string, readOnly: boolean) => ({
+    type: "volume",
+    source: dockerName(cluster, "volume", volume),
+    target,
+    readOnly,
+  });
+  return [
+    ...mounts.map(({ source, volume, target, readOnly = false }) =>
+      volume === undefined
+        ? { type: "bind", source, target, readOnly }
+        : asVolume(volume, target, readOnly),
+    ),
+    ...volumes.map((volume, index) =>
+      asVolume(volume, `/var/lib/ipp/volumes/${String(index + 1)}`, true),
+    ),
+  ];
 }

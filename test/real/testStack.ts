@@ -122,6 +122,16 @@ export class TestStack {
     writeConfig(this.folder, this.name, cluster, others);
   }
 
+  /** Locks the packages of images as `npm run lock` does in a clone. */
+  async lock(...args: string[]): Promise<void> {
+    cpSync(join(PROJECT, "tools"), join(this.folder, "tools"), {
+      recursive: true,
+      filter: (source) => !source.endsWith("tools/engine"),
+    });
+    const program = ["-r", "ts-node/register/transpile-only", "tools/lock.ts", "-s", this.name];
+    await run("node", [...program, ...args], { cwd: this.folder });
+  }
+
   up(settings: Settings = {}): Promise<Outcome> {
     return outcome((options) => this.stack.up({ ...settings, ...options }));
   }

@@ -147,6 +147,12 @@ describe("a container", () => {
     assert.deepEqual(full.mounts, [
       { type: "bind", source: `/it's "x"`, target: "/a b", readOnly: false },
       { type: "volume", source: "ipp-c-volume-v", target: "/data", readOnly: false },
+      {
+        type: "volume",
+        source: "ipp-c-volume-v",
+        target: "/var/lib/ipp/volumes/1",
+        readOnly: true,
+      },
     ]);
     assert.ok((full.envs as string[]).includes("OMP_NUM_THREADS=2"));
   });

@@ -34,6 +34,7 @@ export const baseImageFile = join(local, "base-image");
 export const passphraseFile = join(local, "passphrase");
 export const stateFolder = join(local, "state");
 export const venv = join(local, "venv");
+export const lockVenv = join(local, "venv-lock");
 export const testVenv = join(local, "venv-test");
 
 function userCache() {

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { delimiter, join } from "node:path";
-import { pythonMinor, root, testVenv, venv } from "./context.mjs";
+import { lockVenv, pythonMinor, root, testVenv, venv } from "./context.mjs";
 import { SetupError, aptInstall, ask, isExecutable, isRoot, run, which } from "./shell.mjs";
 
 /** Candidates for the Python that environments are made with, the likeliest first. */
@@ -86,6 +86,8 @@ function environment(name, folder, requirements) {
 }
 
 export const python = environment("python", venv, ["docker/requirements.txt"]);
+
+export const lockPython = environment("lock tools", lockVenv, ["tools/lock/requirements.txt"]);
 
 export const testPython = environment("test tools", testVenv, [
   "docker/requirements.txt",

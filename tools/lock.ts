@@ -1,0 +1,68 @@
+// `npm run lock [-- -s STACK] [--upgrade]`: locks the Python packages of a stack's images.
+//
+// Locks that are missing or not up to date are made; all of them, with the newest versions that the
+// stack file allows, with --upgrade. `up` and `preview` come here too, with --first: a stack file
+// with mistakes is then left to the program, which tells of them.
+import { spawnSync } from "node:child_process";
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+
+import { Mistake } from "../components/lib/mistake";
+import { type Lock, locks, lockText, pins } from "../config/lock";
+import { clusterOfStackFile } from "../config/stackFile";
+
+const ROOT = join(__dirname, "..");
+const PYTHON = ".local/venv-lock/bin/python";
+
+function main(args: string[]): number {
+  process.chdir(ROOT);
+  const option = args.findIndex((word) => word === "-s" || word === "--stack");
+  const stack = (option < 0 ? undefined : args[option + 1]) ?? process.env.PULUMI_STACK ?? "dev";
+  let wanted: Lock[];
+  try {
+    wanted = locks(stack, clusterOfStackFile(stack).images);
+  } catch (error) {
+    if (args.includes("--first")) {
+      return 0;
+    }
+    throw error;
+  }
+  const outdated = wanted.filter((lock) => args.includes("--upgrade") || !lock.upToDate);
+  if (outdated.length > 0 && setUp() !== 0) {
+    return 1;
+  }
+  for (const lock of outdated) {
+    mkdirSync(dirname(lock.file), { recursive: true });
+    writeFileSync(lock.file, lockText(lock, resolve(lock)));
+    console.log(`${lock.file}: locked ${lock.packages.join(", ")}, and what they need`);
+  }
+  if (outdated.length === 0 && !args.includes("--first")) {
+    console.log(
+      wanted.length === 0 ? `The images of ${stack} have no packages.` : "All is locked.",
+    );
+  }
+  return 0;
+}
+
+/** Makes the environment that locks are made with. */
+function setUp(): number | null {
+  return spawnSync("node", ["tools/setup.mjs", "lock"], { stdio: ["ignore", "ignore", 2] }).status;
+}
+
+function resolve({ image, packages }: Lock): string {
+  const { status, stdout, stderr } = spawnSync(PYTHON, ["tools/lock/resolve.py"], {
+    input: JSON.stringify({ packages, pins: pins() }),
+    encoding: "utf8",
+  });
+  if (status !== 0) {
+    throw new Mistake(`images.${image}.packages: can't be locked: ${stderr.trim()}`);
+  }
+  return stdout;
+}
+
+try {
+  process.exitCode = main(process.argv.slice(2));
+} catch (error) {
+  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+}
