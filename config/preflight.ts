@@ -22,6 +22,8 @@ export interface Probe {
   architecture?: string;
   /** Seconds by which the host's clock is ahead of this machine's. */
   clockOffset?: number;
+  /** Whether containers can be given GPUs, as far as can be seen. */
+  gpus?: boolean;
   /** Ports in use by others than this cluster. */
   taken: TakenPort[];
   /** Why the controller's ports can't be reached from there. */
@@ -198,7 +200,12 @@ export function parseProbe(output: string, now: number): Probe {
       ...values("listens").map(listeningPort),
     ].filter(({ port }) => !own.has(port)),
     controllerFailure: controller === "reached" ? undefined : controller,
+    gpus: values("gpus").length > 0,
     parts: new Map([
+      ...values("runs").map((part): [string, Part] => [
+        part,
+        { state: "running", silence: "no answer in time" },
+      ]),
       ...values("ended").map((line): [string, Part] => {
         const [part = "", state = "", ended] = line.split(" ");
         return [part, { state, ended }];
@@ -314,6 +321,17 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
         warning(
           `its workers may use ${gibibytes(wanted * 1024 ** 2)} of memory; it has ` +
             gibibytes(found.memory),
+        ),
+      );
+    }
+    const [gpuWorker] = plan.workers.filter(
+      (worker) => worker.host === host && worker.options.gpus !== undefined,
+    );
+    if (found.gpus === false && gpuWorker !== undefined) {
+      result.push(
+        warning(
+          `worker ${gpuWorker.name} wants GPUs, and the NVIDIA Container Toolkit is not found ` +
+            "there: install it, or leave gpus out",
         ),
       );
     }

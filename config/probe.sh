@@ -15,6 +15,27 @@ esac
 
 echo "time $(date +%s)"
 echo "architecture $(uname -m)"
+for tool in nvidia-container-runtime-hook nvidia-container-cli nvidia-ctk; do
+  if command -v "$tool" >/dev/null; then
+    echo "gpus $tool"
+  fi
+done
+
+# Whether the controller can be reached from here, asked while the rest is looked at. An answer of
+# any kind, a refusal too, says that the way is open.
+reach() {
+  answer=$(timeout 4 bash -c "exec 3<>/dev/tcp/$1/$2" 2>&1)
+  status=$?
+  case "$status $answer" in
+    0*) echo "controller reached" ;;
+    124*) echo "controller no answer within 4 s" ;;
+    *refused*) echo "controller reached" ;;
+    *) echo "controller $(printf '%s\n' "$answer" | sed 's/.*: //' | tail -n 1)" ;;
+  esac
+}
+if [ $# -ge 4 ] && command -v bash >/dev/null && command -v timeout >/dev/null; then
+  reach "$3" "$4" &
+fi
 
 if ! command -v docker >/dev/null; then
   # Over ssh:// it is needed; a socket on this machine can be used without it.
@@ -35,40 +56,31 @@ else
   echo "docker-error $(printf '%s\n' "$answer" | tail -n 1)"
 fi
 
-# What the cluster has here: its parts, their containers' state, and what runs in them.
-look() {
+# What the cluster has here: its parts, their containers' state, and what runs in them. Of many
+# containers only some are asked at once, and after 5 s none any more.
+# shellcheck disable=SC2016 # a script of its own, for xargs
+look='
   part=$1 state=$2 id=$3
   if [ "$state" = running ]; then
-    if status=$(timeout 6 docker exec "$id" ippctl status 2>&1); then
+    # What runs in a container can not be asked when the disk of its host is full, for one.
+    if status=$(timeout 5 docker exec "$id" ippctl status 2>&1); then
       echo "status $part $status"
-    else # what runs in a container can't be asked when its host's disk is full, for one
-      echo "silent $part $(printf '%s' "$status" | tail -n 1)"
+    else
+      echo "silent $part $(printf "%s" "$status" | tail -n 1)"
     fi
   else
-    echo "ended $part $state $(docker inspect --format '{{.State.FinishedAt}}' "$id" 2>/dev/null)"
+    echo "ended $part $state $(docker inspect --format "{{.State.FinishedAt}}" "$id" 2>/dev/null)"
   fi
-}
+  true
+'
 if [ -n "${version:-}" ]; then
-  docker ps --all --filter "label=ipyparallel.cluster=$cluster" \
-    --format '{{.Label "ipyparallel.part"}} {{.State}} {{.ID}}' | {
-    while read -r part state id; do
-      look "$part" "$state" "$id" &
-    done
-    wait
-  }
+  parts=$(docker ps --all --filter "label=ipyparallel.cluster=$cluster" \
+    --format '{{.Label "ipyparallel.part"}} {{.State}} {{.ID}}')
+  printf '%s\n' "$parts" | awk '$2 == "running" { print "runs " $1 }'
+  printf '%s\n' "$parts" | timeout 5 xargs -r -n 3 -P 16 sh -c "$look" look
 fi
 
 # Sockets that listen (state 0A), as hexadecimal address:port.
 cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | awk '$4 == "0A" { print "listens " $2 }'
 
-if [ $# -ge 4 ] && command -v bash >/dev/null && command -v timeout >/dev/null; then
-  # An answer of any kind, a refusal too, says that the way is open.
-  answer=$(timeout 4 bash -c "exec 3<>/dev/tcp/$3/$4" 2>&1)
-  status=$?
-  case "$status $answer" in
-    0*) echo "controller reached" ;;
-    124*) echo "controller no answer within 4 s" ;;
-    *refused*) echo "controller reached" ;;
-    *) echo "controller $(printf '%s\n' "$answer" | sed 's/.*: //' | tail -n 1)" ;;
-  esac
-fi
+wait

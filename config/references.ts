@@ -12,6 +12,9 @@ import { isRecord, list, record, show, suggestion } from "./words";
 /** Least memory of a container, in MiB: an engine alone has about 60. */
 const LEAST_MEMORY = 64;
 
+/** Most memory that can be asked for, in MiB: more than Docker can count is surely a typing mistake. */
+const MOST_MEMORY = 1024 ** 3;
+
 /** Highest number of a CPU that Linux has names for. */
 const HIGHEST_CPU = 8191;
 
@@ -55,6 +58,10 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
           if (mebibytes(size) < least) {
             mistakes.push(
               `${path}.${key}: ${show(size)} is too little; at least ${String(least)}MiB is needed`,
+            );
+          } else if (mebibytes(size) > MOST_MEMORY) {
+            mistakes.push(
+              `${path}.${key}: ${show(size)} is too much; at most 1048576GiB is allowed`,
             );
           }
         } catch {

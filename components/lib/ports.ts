@@ -104,6 +104,12 @@ export function workerSshPorts(
   }
   for (const { name, host, sshPort } of workers) {
     if (sshPort === undefined) {
+      if (usedOn(host).size >= WORKER_RANGE.count) {
+        throw new Mistake(
+          `worker ${name}: host ${host} has no SSH port left for it; at most ` +
+            `${String(WORKER_RANGE.count)} ports are there`,
+        );
+      }
       let offset = hash("worker", cluster, name) % WORKER_RANGE.count;
       while (usedOn(host).has(WORKER_RANGE.first + offset)) {
         offset = (offset + 1) % WORKER_RANGE.count;

@@ -128,7 +128,7 @@ export class TestStack {
       recursive: true,
       filter: (source) => !source.endsWith("tools/engine"),
     });
-    const program = ["-r", "ts-node/register/transpile-only", "tools/lock.ts", "-s", this.name];
+    const program = ["-r", "./tools/typescript.cjs", "tools/lock.ts", "-s", this.name];
     await run("node", [...program, ...args], { cwd: this.folder });
   }
 

@@ -33,9 +33,11 @@ function sources(): string {
       join(PROJECT, folder, name),
     ),
   );
-  const own = ["index.ts", "tools/pulumi.mjs"].map((name) => join(PROJECT, name));
+  const own = ["index.ts", "tools/pulumi.mjs", "tools/lock.ts", "docker/Dockerfile"].map((name) =>
+    join(PROJECT, name),
+  );
   return [...own, ...files]
-    .filter((file) => /\.(ts|mjs|cjs|py|go|sh)$/.test(file) && statSync(file).isFile())
+    .filter((file) => /(\.(ts|mjs|cjs|py|go|sh)|Dockerfile)$/.test(file) && statSync(file).isFile())
     .map((file) => readFileSync(file, "utf8"))
     .join("\n");
 }

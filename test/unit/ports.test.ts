@@ -98,6 +98,14 @@ describe("workerSshPorts", () => {
     assert.equal(new Set(together.values()).size, names.length);
   });
 
+  it("refuses more workers on a host than it has ports for", () => {
+    const names = Array.from({ length: 10_001 }, (_, index) => request(`w${String(index)}`));
+    assert.throws(
+      () => workerSshPorts("dev", names),
+      /worker w10000: host a has no SSH port left for it; at most 10000 ports are there/,
+    );
+  });
+
   it("lets workers on two hosts have the same port", () => {
     const ports = workerSshPorts("dev", [
       request("w1", { sshPort: 2200 }),

@@ -1,4 +1,8 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
 import { planCluster } from "../../components/lib/plan";
 import { parseProbe, type Probe, problems } from "../../config/preflight";
@@ -9,10 +13,12 @@ const plan = planCluster("dev", {
   hosts: {
     a: { docker: "ssh://root@192.0.2.1", architecture: "amd64" },
     b: { docker: "ssh://root@192.0.2.2" },
+    c: { docker: "ssh://root@192.0.2.3" },
   },
   workers: [
     { name: "w1", host: "a" },
     { name: "w2", host: "b", sshPort: 2202, memoryMiB: 4096 },
+    { name: "w3", host: "c", gpus: "all" },
   ],
 });
 
@@ -110,6 +116,12 @@ describe("the look at a host", () => {
       `${GOOD}listens 00000000:089A`,
       /^unfit b: port 2202 of w2 \(SSH\) is already in use there: end what uses it, or set sshPort of w2$/,
     ],
+    [
+      "GPUs that there are none for",
+      GOOD,
+      /^warning c: worker w3 wants GPUs, and the NVIDIA Container Toolkit is not found there/,
+      "c",
+    ],
     ["a port in use at that address", `${GOOD}listens 020200C0:089A`, /^unfit b: port 2202/],
     [
       "a port in use by IPv6",
@@ -143,10 +155,80 @@ describe("the look at a host", () => {
     assert.deepEqual(told(`${GOOD}published 127.0.0.1:2202->80/tcp`), []);
   });
 
+  it("is content with GPUs where the NVIDIA Container Toolkit is", () => {
+    assert.deepEqual(told(`${GOOD}gpus nvidia-ctk\n`, "c"), []);
+  });
+
   it("passes on why there is no answer", () => {
     const silent: Probe = { failure: "no answer within 9 s", taken: [], parts: new Map() };
     const [problem] = problems(plan, new Map([["b", silent]]));
     assert.equal(problem?.kind, "unreachable");
     assert.match(problem.message, /no answer within 9 s/);
+  });
+});
+
+/** Stands for docker on a host with many containers; each asked one takes SECONDS to answer. */
+const DOCKER = `#!/bin/sh
+case "$1 $2" in
+  info*) echo "20.10.24 8 8589934592 /tmp" ;;
+  "ps --all") seq -f "w%g running id" 300; echo "gone exited id" ;;
+  exec*)
+    echo + >>"$LOG"
+    sleep "$SECONDS_EACH"
+    echo - >>"$LOG"
+    echo '{"drift": []}'
+    ;;
+  inspect*) echo 2026-01-01T00:00:00Z ;;
+esac
+`;
+
+describe("the probe on a host with 300 containers of the cluster", function () {
+  this.timeout(20_000);
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "probe-test-"));
+    writeFileSync(join(folder, "docker"), DOCKER, { mode: 0o755 });
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  /** What it finds, and how many containers it asked at once at most. */
+  const look = (secondsEach: string) => {
+    const log = join(folder, "log");
+    const output = execFileSync("sh", ["-s", "--", "ssh://root@192.0.2.1", "dev"], {
+      input: readFileSync(join(__dirname, "../../config/probe.sh")),
+      encoding: "utf8",
+      env: {
+        PATH: `${folder}:${process.env.PATH ?? ""}`,
+        LOG: log,
+        SECONDS_EACH: secondsEach,
+      },
+    });
+    let now = 0;
+    let most = 0;
+    for (const line of readFileSync(log, "utf8").split("\n")) {
+      now += line === "+" ? 1 : line === "-" ? -1 : 0;
+      most = Math.max(most, now);
+    }
+    return { parts: parseProbe(output, 0).parts, most };
+  };
+
+  it("asks all of them, a few at a time", () => {
+    const { parts, most } = look("0");
+    assert.equal(parts.size, 301);
+    assert.equal(parts.get("gone")?.state, "exited");
+    assert.deepEqual(parts.get("w300"), { state: "running", status: { drift: [] } });
+    assert.ok(most <= 16, String(most));
+  });
+
+  it("ends in time where they are slow, and still knows which run", () => {
+    const started = Date.now();
+    const { parts, most } = look("1");
+    assert.ok(Date.now() - started < 9_000);
+    assert.equal([...parts.values()].filter(({ state }) => state === "running").length, 300);
+    const heard = [...parts.values()].filter(({ status }) => status !== undefined).length;
+    assert.ok(heard > 0 && heard < 300, String(heard));
+    assert.ok(most <= 16, String(most));
   });
 });

@@ -834,4 +834,66 @@ export const wrongStackFiles: WrongFile[] = [
     "workers[1].threads: ",
     "workers[2].gpus: ",
   ],
+
+  // More kinds of numbers, names and mounts
+  ["far too many engines", worker({ engines: 1e21 }), "workers[0].engines: 1e+21 is given"],
+  ["far too many workers", worker({ count: 1e300 }), "workers[0].count: 1e+300 is given"],
+  [
+    "more memory than there is",
+    worker({ memory: "99999999999999999999GiB" }),
+    'workers[0].memory: "99999999999999999999GiB" is too much',
+  ],
+  [
+    "a name that is not ASCII",
+    root({ workers: [{ name: "wörker" }] }),
+    'workers[0].name: "wörker" is given; allowed is 1 to 40 lower-case letters',
+  ],
+  [
+    "a host by a word of JavaScript",
+    worker({ host: "constructor" }),
+    'workers[0].host: "constructor" is not one of the hosts, local',
+  ],
+  [
+    "a merge key that YAML did not merge",
+    worker({ "<<": { engines: 2 } }),
+    "workers[0].<<: unknown key",
+  ],
+  [
+    "a port twice in one group",
+    worker({
+      count: 2,
+      overrides: { "w1-1": { sshPort: 2300 }, "w1-2": { sshPort: 2300 } },
+    }),
+    "workers[0]: sshPort 2300 of w1-2 is already that of w1-1 on host local",
+  ],
+  [
+    "a target twice, with a slash",
+    worker({
+      mounts: [
+        { target: "/data/x", volume: "a" },
+        { target: "/data/x/", volume: "b" },
+      ],
+    }),
+    'workers[0].mounts[1].target: "/data/x/" is mounted twice',
+  ],
+  [
+    "a target that leads elsewhere",
+    worker({ mounts: [{ target: "/data/../etc", source: "/x" }] }),
+    'workers[0].mounts[0].target: "/data/../etc" is used by the cluster itself',
+  ],
+  [
+    "a target over the image's own folders",
+    worker({ mounts: [{ target: "/var/lib", source: "/x" }] }),
+    'workers[0].mounts[0].target: "/var/lib" is used by the cluster itself',
+  ],
+  [
+    "more volumes than a worker can have",
+    worker({
+      mounts: Array.from({ length: 17 }, (_, index) => ({
+        target: `/data/${String(index)}`,
+        volume: `v${String(index)}`,
+      })),
+    }),
+    "workers[0].mounts: names 17 volumes; at most 16 are allowed",
+  ],
 ];
