@@ -14,10 +14,6 @@ import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
 import { expandWorkers, toWorkerSpec } from "./config/resolve";
 
-// Pulumi notes a stack trace, mapped to TypeScript, for each input of each resource: half the time
-// of a large preview. Errors name the place that they come from all the same.
-Error.stackTraceLimit = 1;
-
 /** The base image that set-up made because none could be pulled; see tools/setup. */
 const BASE_IMAGE_FILE = ".local/base-image";
 

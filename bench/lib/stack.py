@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What the program is made of. node_modules is linked, the rest is copied, so that nothing changes
 # under a run's feet.
 PROGRAM = [
-    "Pulumi.yaml", "package.json", "tsconfig.json", "index.ts", "components", "config", "docker",
+    "Pulumi.yaml", "package.json", "tsconfig.json",
+    "program.cjs", "index.ts", "components", "config", "docker",
 ]  # fmt: skip
 
 

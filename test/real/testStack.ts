@@ -26,6 +26,7 @@ const PROGRAM = [
   "Pulumi.yaml",
   "package.json",
   "tsconfig.json",
+  "program.cjs",
   "index.ts",
   "components",
   "config",
