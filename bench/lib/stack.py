@@ -1,6 +1,7 @@
 """Stacks of the bench's own, each with a copy of the program, state, ports and IPython folder."""
 
 import contextlib
+import gzip
 import json
 import os
 import resource
@@ -80,6 +81,7 @@ class Stack:
             "PULUMI_BACKEND_URL": (self.folder / "state").as_uri(),
             "PULUMI_CREDENTIALS_PATH": str(self.folder / "credentials"),
             "PULUMI_CONFIG_PASSPHRASE": "only for a measurement",
+            "PULUMI_DIY_BACKEND_GZIP": "true",  # as the project's own scripts have it
             "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
             "PULUMI_STACK": name,
             "PULUMI_DEBUG_COMMANDS": "true",  # without it there is no --event-log
@@ -139,10 +141,10 @@ class Stack:
         """The resources in the state."""
         return json.loads(self._pulumi("stack", "export"))["deployment"].get("resources", [])
 
-    def state_bytes(self) -> int:
-        """The size of the state file."""
-        (file,) = (self.folder / "state").glob(f".pulumi/stacks/*/{self.name}.json")
-        return file.stat().st_size
+    def state_bytes(self) -> tuple[int, int]:
+        """The size of the state file, and that of the text in it."""
+        (file,) = (self.folder / "state").glob(f".pulumi/stacks/*/{self.name}.json.gz")
+        return file.stat().st_size, len(gzip.decompress(file.read_bytes()))
 
     def environment(self) -> dict[str, str]:
         """For a client of the cluster."""

@@ -54,7 +54,10 @@ def measure(context: Context) -> None:
                 size = stack.state_bytes(), len(stack.resources())
                 stack.declare(nine)
                 seconds["one more worker"].append(stack.up().seconds)
-                growth["bytes"] = stack.state_bytes() - size[0]
+                after = stack.state_bytes()
+                growth["bytes"], growth["text"] = (
+                    b - a for a, b in zip(size[0], after, strict=True)
+                )
                 growth["resources"] = len(stack.resources()) - size[1]
                 stack.declare(eight)
                 stack.up()
@@ -95,9 +98,10 @@ def measure(context: Context) -> None:
     if growth:
         for name, what, bound, unit, key in [
             ("state-resources", "resources in the state for one more worker", 4, "", "resources"),
-            ("state-bytes", "bytes of state for one more worker", 8192, " B", "bytes"),
+            ("state-bytes", "bytes of the state file for one more worker", 8192, " B", "bytes"),
         ]:
-            context.add(Figure(name, what, bound, unit, Sample((growth[key],))))
+            parts = {"not compressed (B)": Sample((growth["text"],))} if key == "bytes" else {}
+            context.add(Figure(name, what, bound, unit, Sample((growth[key],)), parts=parts))
 
 
 def engine_file(stack: Stack) -> str:

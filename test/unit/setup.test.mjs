@@ -285,6 +285,7 @@ describe("pulumiEnvironment", () => {
     assert.equal(env.PULUMI_BACKEND_URL, `file://${root}/.local/state`);
     assert.equal(env.PULUMI_CONFIG_PASSPHRASE_FILE, join(root, ".local", "passphrase"));
     assert.ok(env.PULUMI_CREDENTIALS_PATH.startsWith(join(root, ".local")));
+    assert.equal(env.PULUMI_DIY_BACKEND_GZIP, "true");
   });
 
   it("leaves a backend of the user's choice alone, with their log-in and passphrase", () => {
