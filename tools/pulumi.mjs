@@ -70,7 +70,7 @@ function requireStackFile() {
 function lockPackages() {
   if (!/\bpackages\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8")))
     return true;
-  const program = ["-r", "./tools/typescript.cjs", "tools/lock.ts", "--first", "-s", stack];
+  const program = ["-r", "./config/translate.cjs", "tools/lock.ts", "--first", "-s", stack];
   return spawnSync("node", program, { stdio: "inherit" }).status === 0;
 }
 

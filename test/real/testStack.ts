@@ -19,7 +19,7 @@ import type { ClusterStatus } from "../../config/status";
 const run = promisify(execFile);
 const PROJECT = resolve(__dirname, "../..");
 const PYTHON = join(PROJECT, ".local/venv/bin/python");
-const TYPESCRIPT = join(PROJECT, "tools/typescript.cjs");
+const TYPESCRIPT = join(PROJECT, "config/translate.cjs");
 
 /** What the program is made of; a test may change its own copy. */
 const PROGRAM = [
@@ -129,7 +129,7 @@ export class TestStack {
       recursive: true,
       filter: (source) => !source.endsWith("tools/engine"),
     });
-    const program = ["-r", "./tools/typescript.cjs", "tools/lock.ts", "-s", this.name];
+    const program = ["-r", "./config/translate.cjs", "tools/lock.ts", "-s", this.name];
     await run("node", [...program, ...args], { cwd: this.folder });
   }
 

@@ -12,7 +12,7 @@ describe("program.cjs", function () {
 
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "ipyparallel-program-"));
-    for (const name of ["program.cjs", "tsconfig.json"]) {
+    for (const name of ["program.cjs", "config/translate.cjs", "tsconfig.json"]) {
       cpSync(join(PROJECT, name), join(folder, name));
     }
     symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
