@@ -83,7 +83,7 @@ describe("a cluster on several hosts", function () {
       host3: {
         ...settings(third),
         docker: `ssh://worker@${third.address6 === undefined ? third.address : `[${third.address6}]`}`,
-        bastion: { host: bastion.address, hostKey: bastion.hostKey },
+        bastion: { host: bastion.address6 ?? bastion.address, hostKey: bastion.hostKey },
       },
     };
   };
@@ -328,6 +328,27 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
         .exec(
           "iptables -D INPUT -p tcp --dport 2222 -j DROP; ip6tables -D INPUT -p tcp --dport 2222 -j DROP",
         );
+    }
+  });
+
+  it("says from which host the controller's ports can't be reached, before anything is made", async () => {
+    const rule = "INPUT -p tcp --dport 31400:31418 -j DROP";
+    await hosts.host("host1").exec(`iptables -I ${rule}`);
+    const fresh = await TestStack.create("test-blocked", {
+      hosts: three(),
+      controller: { host: "host1", basePort: 31400 },
+      workers: [{ name: "a", host: "host2" }],
+    });
+    try {
+      const output = await failureOf(fresh.up());
+      assert.match(
+        output,
+        /host host2: the controller at \S+:31400 can't be reached from there \(no answer within 4 s\)/,
+      );
+      assert.match(output, /Nothing was changed/);
+    } finally {
+      await hosts.host("host1").exec(`iptables -D ${rule}`);
+      await fresh.remove();
     }
   });
 
