@@ -114,6 +114,18 @@ func deleteNetwork(ctx context.Context, d *schema.ResourceData, meta any) diag.D
 	return nil
 }
 
+// unlessGone reads a volume as read does, for which one that is gone is an error: it leaves the
+// state.
+func unlessGone(read schema.ReadContextFunc) schema.ReadContextFunc {
+	return func(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {
+		if _, err := shim.Client(meta).VolumeInspect(ctx, d.Id()); client.IsErrNotFound(err) {
+			d.SetId("")
+			return nil
+		}
+		return read(ctx, d, meta)
+	}
+}
+
 // deleteVolume deletes a volume as soon as no container uses it. The Terraform provider waits 2 s
 // first.
 func deleteVolume(ctx context.Context, d *schema.ResourceData, meta any) diag.Diagnostics {

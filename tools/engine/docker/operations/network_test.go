@@ -62,26 +62,38 @@ func TestNetworkIsCreatedAndRead(t *testing.T) {
 	}
 }
 
-func TestNetworkThatIsGoneLeavesTheState(t *testing.T) {
-	resource, data := newData(t, "docker_network", map[string]any{"name": "name"})
-	data.SetId("id")
-	if diags := resource.ReadContext(t.Context(), data, newFakeDocker(t, nil).meta); diags.HasError() {
-		t.Fatal(diags)
-	}
-	if data.Id() != "" {
-		t.Error("it is still there")
+func TestWhatIsGoneLeavesTheState(t *testing.T) {
+	for _, name := range []string{"docker_network", "docker_volume"} {
+		t.Run(name, func(t *testing.T) {
+			resource, data := newData(t, name, map[string]any{"name": "name"})
+			data.SetId("id")
+			fake := newFakeDocker(t, nil)
+			if diags := resource.ReadContext(t.Context(), data, fake.meta); diags.HasError() {
+				t.Fatal(diags)
+			}
+			if data.Id() != "" {
+				t.Error("it is still there")
+			}
+		})
 	}
 }
 
-func TestNetworkStaysInTheStateWhenDockerFails(t *testing.T) {
-	fake := newFakeDocker(t, map[string][]answer{
-		"GET /networks/id": {{http.StatusInternalServerError, `{"message":"broken"}`}},
-	})
-	resource, data := newData(t, "docker_network", map[string]any{"name": "name"})
-	data.SetId("id")
-	diags := resource.ReadContext(t.Context(), data, fake.meta)
-	if !diags.HasError() || !strings.Contains(diags[0].Summary, "broken") || data.Id() != "id" {
-		t.Errorf("id %q, %v", data.Id(), diags)
+func TestWhatDockerCanNotTellOfStaysInTheState(t *testing.T) {
+	for name, asked := range map[string]string{
+		"docker_network": "GET /networks/id",
+		"docker_volume":  "GET /volumes/id",
+	} {
+		t.Run(name, func(t *testing.T) {
+			fake := newFakeDocker(t, map[string][]answer{
+				asked: {{http.StatusInternalServerError, `{"message":"broken"}`}},
+			})
+			resource, data := newData(t, name, map[string]any{"name": "name"})
+			data.SetId("id")
+			diags := resource.ReadContext(t.Context(), data, fake.meta)
+			if !diags.HasError() || !strings.Contains(diags[0].Summary, "broken") || data.Id() != "id" {
+				t.Errorf("id %q, %v", data.Id(), diags)
+			}
+		})
 	}
 }
 

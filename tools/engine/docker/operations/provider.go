@@ -28,7 +28,9 @@ func NewProvider(version string, progress func(ctx context.Context, line string)
 	network.ReadContext = readNetwork
 	network.DeleteContext = deleteNetwork
 
-	docker.ResourcesMap["docker_volume"].DeleteContext = deleteVolume
+	volume := docker.ResourcesMap["docker_volume"]
+	volume.ReadContext = unlessGone(volume.ReadContext)
+	volume.DeleteContext = deleteVolume
 
 	addDaemonCheck(docker)
 	return docker
