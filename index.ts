@@ -12,7 +12,7 @@ import { findDrift } from "./config/drift";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
-import { expandWorkers, toWorkerSpec } from "./config/resolve";
+import { enoughEngines, expandWorkers, toWorkerSpec } from "./config/resolve";
 
 /** The base image that set-up made because none could be pulled; see tools/setup. */
 const BASE_IMAGE_FILE = ".local/base-image";
@@ -37,7 +37,7 @@ function readConfiguration() {
     readValue(config.get("cluster")),
     given.map((key) => key.slice(config.name.length + 1)).filter((key) => !known.includes(key)),
   );
-  const { controller, registry, preflight, workers: _, defaults: __, ...same } = cluster;
+  const { controller, registry, preflight, minReady, workers: _, defaults: __, ...same } = cluster;
   const password = config.getSecret("registryPassword");
   if (registry !== undefined && password === undefined) {
     throw new ConfigError([
@@ -62,7 +62,7 @@ function readConfiguration() {
       ? {}
       : { registry: { ...registry, password } }),
   };
-  return { args, workers: expandWorkers(cluster), preflight: preflight ?? true };
+  return { args, workers: expandWorkers(cluster), minReady, preflight: preflight ?? true };
 }
 
 /**
@@ -93,16 +93,14 @@ function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["i
 /** The cluster as declared, with what only the hosts can tell. */
 async function readArguments(): Promise<ClusterArgs> {
   const stack = pulumi.getStack();
-  const { args, workers, preflight } = readConfiguration();
+  const { args, workers, minReady, preflight } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
-  const withCores = (cores: (host: string | undefined) => number | undefined) => ({
-    ...args,
-    workers: workers.map((worker) => toWorkerSpec(worker, cores(worker.host))),
-  });
-  const plan = planCluster(
-    stack,
-    withCores(() => 1),
-  );
+  const withCores = (cores: (host: string | undefined) => number | undefined) => {
+    const specs = workers.map((worker) => toWorkerSpec(worker, cores(worker.host)));
+    const engines = specs.reduce((sum, worker) => sum + (worker.engines ?? 1), 0);
+    return { ...args, workers: specs, minReady: enoughEngines(minReady, engines) };
+  };
+  const plan = planCluster(stack, { ...withCores(() => 1), minReady: undefined });
   const needsCores = workers.some((worker) => worker.engines === "cores");
   if (!preflight && !needsCores) {
     return withCores(() => undefined);
@@ -118,7 +116,13 @@ async function readArguments(): Promise<ClusterArgs> {
     return found;
   }
   const drift = findDrift(plan, probes);
-  report(plan.controllerHost, problems(plan, probes));
+  const unreachableHosts = [...probes].flatMap(([host, { failure }]) =>
+    failure === undefined || host === plan.controllerHost ? [] : [host],
+  );
+  const reachable = planCluster(stack, found)
+    .workers.filter(({ host }) => !plan.leftAlone(host) && !unreachableHosts.includes(host))
+    .reduce((sum, { engines }) => sum + engines, 0);
+  report(plan, problems(plan, probes), reachable >= (found.minReady ?? Infinity));
   for (const message of [...drift.messages, ...abandonedNotes(plan, stack)]) {
     void pulumi.log.warn(message);
   }
@@ -126,9 +130,8 @@ async function readArguments(): Promise<ClusterArgs> {
     ...found,
     containerRepairs: drift.containers,
     repairs: drift.engines,
-    unreachableHosts: [...probes].flatMap(([host, { failure }]) =>
-      failure === undefined || host === plan.controllerHost ? [] : [host],
-    ),
+    profileRepair: drift.profile,
+    unreachableHosts,
   };
 }
 
@@ -150,8 +153,10 @@ function abandonedNotes(plan: ClusterPlan, cluster: string): string[] {
  * Tells of problems with hosts. A preview goes on all the same. An update begins only if whatever
  * it would change can be changed; a worker's host that does not answer is left to its own error,
  * so that the other workers come up.
+ *
+ * @param enough whether the engines on hosts that answer are as many as have to be.
  */
-function report(controllerHost: string, found: Problem[]) {
+function report({ controllerHost, workers }: ClusterPlan, found: Problem[], enough: boolean) {
   const text = ({ host, message }: Problem) => `host ${host}: ${message}`;
   const preview = pulumi.runtime.isDryRun();
   const stops = found.filter(
@@ -161,8 +166,14 @@ function report(controllerHost: string, found: Problem[]) {
     throw messageOnly([...stops.map(text), "Nothing was changed."].join("\n"));
   }
   for (const problem of found) {
-    const log = problem.kind === "warning" || preview ? pulumi.log.warn : pulumi.log.error;
+    const warns = preview || problem.kind === "warning" || enough;
+    const log = warns ? pulumi.log.warn : pulumi.log.error;
     void log(text(problem));
+    if (problem.kind === "unreachable") {
+      for (const { name } of workers.filter(({ host }) => host === problem.host)) {
+        void log(`worker ${name} on host ${problem.host} is left as it is: ${problem.message}`);
+      }
+    }
   }
 }
 

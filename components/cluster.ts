@@ -150,6 +150,12 @@ export interface ClusterArgs {
   imports?: string[];
   /** Seconds that engines have to register, 5 to 3600. Defaults to 60. A change restarts nothing. */
   timeout?: number;
+  /**
+   * Number of engines that are enough: if fewer than all but at least so many answer within
+   * `timeout`, that is a warning that names the missing ones, not an error. At least 1. Defaults
+   * to all engines. A change restarts nothing.
+   */
+  minReady?: number;
   /** The workers. */
   workers: WorkerSpec[];
   /**
@@ -159,6 +165,8 @@ export interface ClusterArgs {
   containerRepairs?: { [part: string]: string };
   /** Why engines, or ipcontroller, are to be set up again, as `containerRepairs`. Defaults to none. */
   repairs?: { [part: string]: string };
+  /** Why the profile on this machine is to be written again; a text that is new for each cause. */
+  profileRepair?: string;
   /**
    * Names of hosts that can't be reached at the moment: what is there is left as it is, and their
    * workers are not waited for. Defaults to none.
@@ -214,6 +222,7 @@ export class Cluster extends pulumi.ComponentResource {
         timeout: plan.timeout,
         containerRepair: args.containerRepairs?.[CONTROLLER],
         repair: args.repairs?.[CONTROLLER],
+        profileRepair: args.profileRepair,
       },
       home.opts,
     );
@@ -269,6 +278,7 @@ export class Cluster extends pulumi.ComponentResource {
         workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
         images: Object.fromEntries(expected.map((worker) => [worker.name, worker.image])),
         after: [pulumi.all([controller.report, ...reports]).apply((all) => sha256(all.join("\n")))],
+        minReady: args.minReady,
         timeout: plan.timeout,
       },
       { parent: this },

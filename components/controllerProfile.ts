@@ -50,6 +50,8 @@ export interface ControllerProfileArgs {
   containerRepair?: string;
   /** Why ipcontroller is to be set up again though nothing else changed. */
   repair?: string;
+  /** Why the profile on this machine is to be written again. */
+  profileRepair?: string;
 }
 
 const PROFILE_SCRIPT = relative(process.cwd(), require.resolve("./scripts/client-profile.cjs"));
@@ -121,10 +123,13 @@ export class ControllerProfile extends pulumi.ComponentResource {
           }),
         ),
         triggers: [args.profile],
+        ...(args.profileRepair === undefined
+          ? {}
+          : { environment: { IPP_REPAIR: args.profileRepair } }),
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this },
+      { parent: this, ...repairable("environment", args.profileRepair) },
     );
     this.registerOutputs();
   }

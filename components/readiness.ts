@@ -17,6 +17,8 @@ export interface ReadinessArgs {
   images: { [worker: string]: string };
   /** What the check has to follow: it is made again whenever one of these changes. */
   after: pulumi.Input<string>[];
+  /** Number of engines that are enough once `timeout` is over. Defaults to all. */
+  minReady?: number;
   /** Seconds until an engine that does not answer is an error. */
   timeout: number;
 }
@@ -51,7 +53,11 @@ export class Readiness extends pulumi.ComponentResource {
       {
         connection: sshConnection(args.ssh),
         create: quote("ippctl", "ready", "--timeout", String(args.timeout)),
-        stdin: JSON.stringify({ workers: args.workers, images: args.images }),
+        stdin: JSON.stringify({
+          workers: args.workers,
+          images: args.images,
+          minReady: args.minReady,
+        }),
         triggers: args.after,
         addPreviousOutputInEnv: false,
         logging: "stderr",

@@ -1,3 +1,7 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
 import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import type { Probe } from "./preflight";
@@ -8,6 +12,8 @@ export interface Drift {
   containers: Record<string, string>;
   /** Why engines, or ipcontroller, are to be set up again, by the names of their parts. */
   engines: Record<string, string>;
+  /** Why the profile on this machine is to be written again. */
+  profile?: string;
   /** The same as lines for people. */
   messages: string[];
 }
@@ -39,5 +45,18 @@ export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift 
       drift.messages.push(`${title}: ${changes.join("; ")}; it is set up again`);
     }
   }
+  const file = clientFile(plan.profile);
+  if (!existsSync(file)) {
+    drift.profile = `${file} was missing at ${new Date().toISOString()}`;
+    if (probes.get(plan.controllerHost)?.parts.has(CONTROLLER) === true) {
+      drift.messages.push(`profile ${plan.profile}: ${file} is missing; it is written again`);
+    }
+  }
   return drift;
+}
+
+/** The file by which clients on this machine find the cluster. */
+function clientFile(profile: string): string {
+  const folder = process.env.IPYTHONDIR || join(homedir(), ".ipython");
+  return join(folder, `profile_${profile}`, "security/ipcontroller-client.json");
 }

@@ -39,6 +39,21 @@ export function cpusInSet(set: string): number {
 }
 
 /**
+ * The number of engines that are enough.
+ *
+ * @param minReady a number, or a share such as `80%`, which is rounded up.
+ * @param engines all engines that are declared.
+ */
+export function enoughEngines(
+  minReady: number | string | undefined,
+  engines: number,
+): number | undefined {
+  return typeof minReady === "string"
+    ? Math.max(1, Math.ceil((engines * Number.parseFloat(minReady)) / 100))
+    : minReady;
+}
+
+/**
  * The number of engines of a worker.
  *
  * @param cores cores of the worker's host, where they are known.

@@ -321,6 +321,15 @@ export const clusterSchema = z.strictObject({
     .max(3600)
     .describe("Seconds that engines have to register. Defaults to 60.")
     .optional(),
+  minReady: z
+    .union([z.int().min(1), z.string().regex(/^(100|[1-9]?\d)(\.\d+)?%$/)])
+    .meta({
+      allowed: "a whole number of engines, at least 1, or a share of all such as 80%",
+      description:
+        "Engines that are enough for `up` to succeed, with a warning of what is missing: a number, " +
+        "or a share of all such as 80%. Defaults to all.",
+    })
+    .optional(),
   preflight: z
     .boolean()
     .describe("Whether hosts are looked at before anything is changed. Defaults to true.")

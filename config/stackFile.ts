@@ -29,7 +29,7 @@ export function clusterOfStackFile(stack: string): ClusterConfig {
  * @throws Mistake if the file has mistakes, or an error if it can't be read.
  */
 export function planFromStackFile(stack: string): ClusterPlan {
-  const { controller, registry: _, ...cluster } = clusterOfStackFile(stack);
+  const { controller, registry: _, minReady: __, ...cluster } = clusterOfStackFile(stack);
   const workers = expandWorkers({ ...cluster, controller });
   return planCluster(stack, {
     ...cluster,

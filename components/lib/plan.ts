@@ -98,6 +98,13 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     };
   });
 
+  const engines = workers.reduce((sum, worker) => sum + worker.engines, 0);
+  if ((args.minReady ?? 0) > engines) {
+    throw new Mistake(
+      `minReady: ${String(args.minReady)} is given; there are ${String(engines)} engines`,
+    );
+  }
+
   const spread = workers.some((worker) => worker.host !== controllerHost);
   return {
     name,

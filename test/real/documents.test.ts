@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
-import {
-  cpSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { spawn } from "node:child_process";
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-import { type Block, blocks, documents, PROJECT, read } from "../documents";
+import { type Block, blocks, documents, read } from "../documents";
+import { copyOfProject } from "./projectCopy";
 import { docker, dockerObjects } from "./testStack";
 
 /** The stack that stands for `dev`: a user may have one of that name on this machine. */
@@ -45,23 +37,6 @@ function runnable(document: string): Block[] {
   );
 }
 
-/** A copy of the project, as a new clone of it would be, with all that set-up would fetch. */
-function copyOfProject(): string {
-  const folder = mkdtempSync(join(tmpdir(), "ipyparallel-documents-"));
-  const files = execFileSync(
-    "git",
-    ["ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-    { cwd: PROJECT },
-  );
-  for (const file of files.toString().split("\0").filter(Boolean)) {
-    cpSync(join(PROJECT, file), join(folder, file));
-  }
-  symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
-  cpSync(join(folder, "stacks/Pulumi.dev.yaml"), join(folder, `stacks/Pulumi.${STACK}.yaml`));
-  mkdirSync(join(folder, "ipython"));
-  return folder;
-}
-
 /** Numbers and idents differ from run to run, and so do the blanks that follow them. */
 function withoutNumbers(line: string): string {
   return line
@@ -81,6 +56,8 @@ describe("the documents' commands", function () {
 
   before(() => {
     folder = copyOfProject();
+    cpSync(join(folder, "stacks/Pulumi.dev.yaml"), join(folder, `stacks/Pulumi.${STACK}.yaml`));
+    mkdirSync(join(folder, "ipython"));
     environment = Object.fromEntries(
       Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key)),
     );

@@ -5,7 +5,13 @@ import fc from "fast-check";
 import { nodeArgs } from "../../components/lib/container";
 import { hostCommand, resolveHost, sshEndpoint, sshOptions } from "../../components/lib/hosts";
 import { mebibytes } from "../../components/lib/sizes";
-import { cpusInSet, engineCount, expandWorkers, toWorkerSpec } from "../../config/resolve";
+import {
+  cpusInSet,
+  engineCount,
+  enoughEngines,
+  expandWorkers,
+  toWorkerSpec,
+} from "../../config/resolve";
 
 describe("expandWorkers", () => {
   it("gives a worker what it says itself, then its group, then the defaults", () => {
@@ -45,6 +51,16 @@ describe("expandWorkers", () => {
       workers: [{ name: "w", mounts }],
     });
     assert.deepEqual(worker?.mounts, mounts);
+  });
+});
+
+describe("enoughEngines", () => {
+  it("is the number given, or the share of all, rounded up", () => {
+    assert.equal(enoughEngines(undefined, 10), undefined);
+    assert.equal(enoughEngines(3, 10), 3);
+    assert.equal(enoughEngines("80%", 10), 8);
+    assert.equal(enoughEngines("75%", 5), 4);
+    assert.equal(enoughEngines("0%", 5), 1);
   });
 });
 

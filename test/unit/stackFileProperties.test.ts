@@ -78,7 +78,7 @@ function changed(
 function outcome(value: unknown): string[] {
   try {
     const { controller, registry: _, preflight: __, ...cluster } = parseCluster(value);
-    const { defaults, workers, ...args } = cluster;
+    const { defaults, workers, minReady: ___, ...args } = cluster;
     planCluster("stack", {
       ...args,
       imageContext: "docker",

@@ -69,7 +69,7 @@ for (const file of readdirSync(STACKS).filter((name) => name.endsWith(".yaml")))
 
     it("is a cluster without mistakes", () => {
       const { workers, controller, ...same } = parseCluster(content.config["ipyparallel:cluster"]);
-      const { defaults, registry: _, preflight: __, ...args } = same;
+      const { defaults, registry: _, preflight: __, minReady: ___, ...args } = same;
       planCluster("stack", {
         ...args,
         imageContext: "docker",

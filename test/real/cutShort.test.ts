@@ -1,0 +1,254 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { randomInt } from "node:crypto";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+
+import { deriveKeys } from "../../components/lib/keys";
+import { PROJECT } from "../documents";
+import { copyOfProject } from "./projectCopy";
+import { docker, dockerObjects } from "./testStack";
+
+const NAME = "test-cut-short";
+const ENGINES = 3;
+
+/** How often `up` and `down` are each cut short; all ten: `CUT_SHORT=10`. */
+const ROUNDS = Number(process.env.CUT_SHORT ?? 2);
+/** The same moments again: `CUT_SEED` as it was printed. */
+const SEED = Number(process.env.CUT_SEED ?? randomInt(1 << 30));
+
+/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A process and all that it has started, itself first. */
+function family(pid: number): { pid: number; command: string }[] {
+  const all = execFileSync("ps", ["-eo", "pid=,ppid=,comm="], { encoding: "utf8" })
+    .trim()
+    .split("\n")
+    .map((line) => line.trim().split(/\s+/))
+    .map(([own, parent, command]) => ({ pid: Number(own), parent: Number(parent), command }));
+  const found = all.filter((process) => process.pid === pid);
+  for (const { pid: parent } of found) {
+    found.push(...all.filter((process) => process.parent === parent));
+  }
+  return found.map(({ pid: own, command = "" }) => ({ pid: own, command }));
+}
+
+function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // it has ended meanwhile
+  }
+}
+
+describe("up and down that are cut short", function () {
+  this.timeout(ROUNDS * 200_000 + 200_000);
+  let folder: string;
+  let clientFile: string;
+  /** What all scripts have printed. */
+  let printed = "";
+  const draw = random(SEED);
+  const lasts = { up: 0, down: 0 };
+  type Command = keyof typeof lasts;
+
+  before(() => {
+    folder = copyOfProject();
+    for (const file of ["base-image", "engine.json", "venv"]) {
+      cpSync(join(PROJECT, ".local", file), join(folder, ".local", file), { recursive: true });
+    }
+    mkdirSync(join(folder, "ipython"));
+    clientFile = join(folder, `ipython/profile_${NAME}/security/ipcontroller-client.json`);
+    declare();
+  });
+  after(async () => {
+    await run("down").catch(() => undefined);
+    for (const { kind, id } of await dockerObjects(NAME)) {
+      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
+    }
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  function declare(more: object = {}) {
+    const cluster = { workers: [{ name: "w1", engines: 2 }, { name: "w2" }], ...more };
+    writeFileSync(
+      join(folder, `stacks/Pulumi.${NAME}.yaml`),
+      JSON.stringify({ config: { "ipyparallel:cluster": cluster } }),
+    );
+  }
+
+  /** Starts an npm script; `ended` resolves to its exit status and what it printed. */
+  function start(script: Command | "preview") {
+    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
+    const env = { ...Object.fromEntries(kept), PULUMI_STACK: NAME };
+    const child = spawn("npm", ["run", script], {
+      cwd: folder,
+      env: { ...env, IPYTHONDIR: join(folder, "ipython") },
+      detached: true,
+    });
+    let output = "";
+    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output += data.toString()));
+    const ended = new Promise<{ status: number | null; output: string }>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (status) => {
+        printed += output;
+        resolve({ status, output });
+      });
+    });
+    return { pid: child.pid as number, ended };
+  }
+
+  async function run(script: Command | "preview"): Promise<string> {
+    const started = Date.now();
+    const { status, output } = await start(script).ended;
+    console.log(`      ${script}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
+    assert.equal(status, 0, `npm run ${script}:\n${output}`);
+    return output;
+  }
+
+  /** Cuts an npm script short at a moment that is drawn, as Ctrl-C or as `kill -9` of Pulumi. */
+  async function cut(script: Command, how: "Ctrl-C" | "kill -9", at = draw()) {
+    const moment = Math.round(at * lasts[script]);
+    const { pid, ended } = start(script);
+    await Promise.race([sleep(moment), ended]);
+    if (how === "Ctrl-C") {
+      signal(-pid, "SIGINT");
+    } else {
+      // The CLI, or all of it at once, as when the machine loses power.
+      const processes = family(pid);
+      const cli = processes.filter(({ command }) => command === "pulumi");
+      for (const one of cli.length > 0 && draw() < 0.5 ? cli : processes) {
+        signal(one.pid, "SIGKILL");
+      }
+    }
+    const { status } = await ended;
+    return `${script}, ${how} after ${(moment / 1000).toFixed(1)} s: exit status ${String(status)}`;
+  }
+
+  /** What a client says that has a connection file. */
+  function hello(file: string): string {
+    const program = `import ipyparallel as ipp
+c = ipp.Client(${JSON.stringify(file)}, timeout=10)
+print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
+    return execFileSync(join(PROJECT, ".local/venv/bin/python"), ["-W", "ignore", "-c", program], {
+      encoding: "utf8",
+      timeout: 60_000,
+      stdio: ["ignore", "pipe", "pipe"],
+    }).trim();
+  }
+
+  function isUp() {
+    assert.equal(hello(clientFile), `${String(ENGINES)} {'Hello World'}`);
+  }
+
+  /** The secret that all keys derive from. */
+  function seed(): string {
+    const words = ["tools/pulumi.mjs", "-s", NAME, "stack", "export", "--show-secrets"];
+    const text = execFileSync("node", words, { cwd: folder, encoding: "utf8", maxBuffer: 1 << 26 });
+    const state = JSON.parse(text.slice(text.indexOf("{"))) as {
+      deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
+    };
+    const resource = state.deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
+    return (JSON.parse(resource?.outputs?.stdout?.plaintext ?? '""') as string).trim();
+  }
+
+  async function isDown() {
+    assert.deepEqual(await dockerObjects(NAME), []);
+  }
+
+  it("are measured, uncut", async () => {
+    await run("up"); // with all that set-up has to do
+    await run("down");
+    for (const script of ["up", "down"] as const) {
+      const started = Date.now();
+      await run(script);
+      lasts[script] = Date.now() - started;
+    }
+    console.log(
+      `      up ${String(lasts.up)} ms, down ${String(lasts.down)} ms, CUT_SEED=${String(SEED)}`,
+    );
+    await isDown();
+  });
+
+  for (let round = 0; round < ROUNDS; round++) {
+    const how = round % 2 === 0 ? "kill -9" : "Ctrl-C";
+    it(`${how}, round ${String(round + 1)}: the next command completes`, async () => {
+      console.log(`      ${await cut("up", how)}`);
+      if (draw() < 0.3) {
+        await run("down");
+        await isDown();
+      }
+      await run("up");
+      isUp();
+      console.log(`      ${await cut("down", how)}`);
+      if (draw() < 0.3) {
+        await run("up");
+        isUp();
+      }
+      await run("down");
+      await isDown();
+    });
+  }
+
+  describe("new keys", () => {
+    let old: string;
+
+    before(async () => {
+      await run("up");
+      old = join(folder, "old-client.json");
+      cpSync(clientFile, old);
+      declare({ keyGeneration: 1 });
+    });
+
+    it("the preview says what restarts", async () => {
+      const output = await run("preview");
+      for (const part of ["w1-container", "w2-container", "controller-container", "w1-engines"]) {
+        assert.match(output, new RegExp(`(\\+-|replace|~ ).*${NAME}-${part}`), part);
+      }
+      isUp();
+    });
+
+    it("a rotation that is killed is finished by the next up", async () => {
+      console.log(`      ${await cut("up", "kill -9", 0.4 + 0.5 * draw())}`);
+      await run("up");
+      isUp();
+      assert.doesNotMatch(await run("preview"), /to (create|update|replace|delete)/);
+    });
+
+    it("the old keys no longer work", () => {
+      assert.throws(() => hello(old), /Timeout|timed out|ETIMEDOUT/i);
+    });
+
+    it("no secret is in plain text in state, console or temporary files after all that", async () => {
+      const all = [0, 1].map((generation) => deriveKeys(seed(), generation));
+      const secrets = [
+        seed(),
+        ...all.flatMap(({ hmac, curve, client }) => [
+          hmac,
+          curve.secret,
+          ...client.private.split("\n").slice(3, 5),
+        ]),
+      ];
+      assert.ok(secrets.every((secret) => secret.length >= 16));
+      assert.ok(secrets.every((secret) => !printed.includes(secret)));
+      rmSync(old);
+      const { stdout } = spawnSync("grep", ["-rlF", "-f", "-", folder, "/tmp"], {
+        input: secrets.join("\n"),
+        encoding: "utf8",
+      });
+      assert.deepEqual([...new Set(stdout.split("\n").filter(Boolean))], [clientFile]);
+      await run("down");
+      await isDown();
+    });
+  });
+});
