@@ -8,7 +8,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Cluster, type ClusterArgs, type ImageArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
-import { findDrift } from "./config/drift";
+import { abandonedNotes, findDrift } from "./config/drift";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
@@ -123,7 +123,7 @@ async function readArguments(): Promise<ClusterArgs> {
     .workers.filter(({ host }) => !plan.leftAlone(host) && !unreachableHosts.includes(host))
     .reduce((sum, { engines }) => sum + engines, 0);
   report(plan, problems(plan, probes), reachable >= (found.minReady ?? Infinity));
-  for (const message of [...drift.messages, ...abandonedNotes(plan, stack)]) {
+  for (const message of [...drift.messages, ...abandonedNotes(plan)]) {
     void pulumi.log.warn(message);
   }
   return {
@@ -133,20 +133,6 @@ async function readArguments(): Promise<ClusterArgs> {
     profileRepair: drift.profile,
     unreachableHosts,
   };
-}
-
-/** What is left on hosts that are gone for good, should they ever return. */
-function abandonedNotes(plan: ClusterPlan, cluster: string): string[] {
-  const label = `label=ipyparallel.cluster=${cluster}`;
-  return plan.hosts
-    .filter((host) => plan.host(host).abandoned === true)
-    .map(
-      (host) =>
-        `host ${host} is abandoned: nothing there is touched. If it returns, clean up there with ` +
-        `\`docker rm -fv $(docker ps -aq --filter ${label}); ` +
-        `docker network rm $(docker network ls -q --filter ${label}); ` +
-        `docker volume rm $(docker volume ls -q --filter ${label})\``,
-    );
 }
 
 /**

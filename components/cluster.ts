@@ -227,6 +227,7 @@ export class Cluster extends pulumi.ComponentResource {
       home.opts,
     );
 
+    const expected = plan.workers.filter((worker) => !plan.leftAlone(worker.host));
     const reports = plan.workers.map((planned) => {
       const machine = machines(planned.host);
       const worker = new Worker(
@@ -267,10 +268,9 @@ export class Cluster extends pulumi.ComponentResource {
         // not take the places of those that bring it up.
         { parent: this, dependsOn: [controller], ...machine.freeze },
       );
-      return engines.report;
+      return expected.includes(planned) ? engines.report : "";
     });
 
-    const expected = plan.workers.filter((worker) => !plan.leftAlone(worker.host));
     const readiness = new Readiness(
       `${name}-readiness`,
       {

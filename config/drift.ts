@@ -55,6 +55,20 @@ export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift 
   return drift;
 }
 
+/** What is left on hosts that are gone for good, should they ever return. */
+export function abandonedNotes(plan: ClusterPlan): string[] {
+  const label = `label=ipyparallel.cluster=${plan.name}`;
+  return plan.hosts
+    .filter((host) => plan.host(host).abandoned === true)
+    .map(
+      (host) =>
+        `host ${host} is abandoned: nothing there is touched. If it returns, clean up there with ` +
+        `\`docker rm -fv $(docker ps -aq --filter ${label}); ` +
+        `docker network rm $(docker network ls -q --filter ${label}); ` +
+        `docker volume rm $(docker volume ls -q --filter ${label})\``,
+    );
+}
+
 /** The file by which clients on this machine find the cluster. */
 function clientFile(profile: string): string {
   const folder = process.env.IPYTHONDIR || join(homedir(), ".ipython");

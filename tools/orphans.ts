@@ -16,6 +16,14 @@ function main(stack: string, state: State): void {
   const known = new Set((state.deployment?.resources ?? []).map(({ id }) => id));
   const plan = planFromStackFile(stack);
   for (const host of plan.hosts.filter((name) => !plan.leftAlone(name))) {
+    try {
+      removeOrphans(host);
+    } catch (error) {
+      console.error(`host ${host}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  function removeOrphans(host: string): void {
     const docker = (...words: string[]): string[] => {
       const [program, ...args] = hostCommand(plan.host(host), quote("docker", ...words));
       return execFileSync(program as string, args, { encoding: "utf8" })

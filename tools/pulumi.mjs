@@ -11,6 +11,7 @@ import { setUp } from "./setup.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
 import { runForeground } from "./setup/foreground.mjs";
+import { forget, lookAtHosts } from "./setup/leave-alone.mjs";
 import { recover } from "./setup/recover.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
@@ -41,13 +42,22 @@ async function main() {
   if (["up", "preview"].includes(command) && !lockPackages()) return 1;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const configFile = operations.includes(command) ? prepareStack(env) : [];
+  const pulumi = (...given) =>
+    spawnSync("pulumi", given, { env, encoding: "utf8", maxBuffer: 1 << 28 });
+  const { abandoned, silent, notes } = operations.includes(command)
+    ? lookAtHosts(stack)
+    : { abandoned: [], silent: [], notes: [] };
+  const excluded = [...abandoned, ...silent].flatMap((pattern) => ["--exclude", pattern]);
   if (ownBackend && ["up", "refresh", "destroy"].includes(command)) {
-    recover(projectName(), stack, (name, ...given) => {
-      const more = name === "refresh" ? configFile : [];
-      return spawnSync("pulumi", [name, ...given, ...more], { env, encoding: "utf8" });
-    });
+    recover(projectName(), stack, (name, ...given) =>
+      pulumi(name, ...given, ...(name === "refresh" ? [...configFile, ...excluded] : [])),
+    );
   }
-  const status = await runForeground("pulumi", [...args, ...configFile], env);
+  if (["up", "destroy"].includes(command)) forget(abandoned, stack, pulumi);
+  // What is on a host that does not answer can't be removed: that `down` must say so itself.
+  const also = command === "destroy" ? [] : excluded;
+  const status = await runForeground("pulumi", [...args, ...configFile, ...also], env);
+  if (command === "destroy") for (const note of notes) console.log(note);
   if (command === "up" && status === 0) printCluster(env);
   return status;
 }

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawn, spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { deriveKeys } from "../../components/lib/keys";
-import { PROJECT } from "../documents";
-import { copyOfProject } from "./projectCopy";
-import { docker, dockerObjects } from "./testStack";
+import { ProjectCopy } from "./projectCopy";
+import { dockerObjects } from "./testStack";
 
 const NAME = "test-cut-short";
 const ENGINES = 3;
@@ -53,73 +52,26 @@ function signal(pid: number, name: NodeJS.Signals): void {
 
 describe("up and down that are cut short", function () {
   this.timeout(ROUNDS * 200_000 + 200_000);
-  let folder: string;
-  let clientFile: string;
-  /** What all scripts have printed. */
-  let printed = "";
+  let copy: ProjectCopy;
   const draw = random(SEED);
   const lasts = { up: 0, down: 0 };
   type Command = keyof typeof lasts;
 
+  const declare = (more: object = {}) => {
+    copy.declare({ workers: [{ name: "w1", engines: 2 }, { name: "w2" }], ...more });
+  };
+  const run = (script: string) => copy.run(script);
+
   before(() => {
-    folder = copyOfProject();
-    for (const file of ["base-image", "engine.json", "venv"]) {
-      cpSync(join(PROJECT, ".local", file), join(folder, ".local", file), { recursive: true });
-    }
-    mkdirSync(join(folder, "ipython"));
-    clientFile = join(folder, `ipython/profile_${NAME}/security/ipcontroller-client.json`);
+    copy = new ProjectCopy(NAME);
     declare();
   });
-  after(async () => {
-    await run("down").catch(() => undefined);
-    for (const { kind, id } of await dockerObjects(NAME)) {
-      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
-    }
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  function declare(more: object = {}) {
-    const cluster = { workers: [{ name: "w1", engines: 2 }, { name: "w2" }], ...more };
-    writeFileSync(
-      join(folder, `stacks/Pulumi.${NAME}.yaml`),
-      JSON.stringify({ config: { "ipyparallel:cluster": cluster } }),
-    );
-  }
-
-  /** Starts an npm script; `ended` resolves to its exit status and what it printed. */
-  function start(script: Command | "preview") {
-    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
-    const env = { ...Object.fromEntries(kept), PULUMI_STACK: NAME };
-    const child = spawn("npm", ["run", script], {
-      cwd: folder,
-      env: { ...env, IPYTHONDIR: join(folder, "ipython") },
-      detached: true,
-    });
-    let output = "";
-    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output += data.toString()));
-    const ended = new Promise<{ status: number | null; output: string }>((resolve, reject) => {
-      child.on("error", reject);
-      child.on("close", (status) => {
-        printed += output;
-        resolve({ status, output });
-      });
-    });
-    return { pid: child.pid as number, ended };
-  }
-
-  async function run(script: Command | "preview"): Promise<string> {
-    const started = Date.now();
-    const { status, output } = await start(script).ended;
-    console.log(`      ${script}: ${((Date.now() - started) / 1000).toFixed(1)} s`);
-    assert.equal(status, 0, `npm run ${script}:\n${output}`);
-    return output;
-  }
+  after(() => copy.remove());
 
   /** Cuts an npm script short at a moment that is drawn, as Ctrl-C or as `kill -9` of Pulumi. */
   async function cut(script: Command, how: "Ctrl-C" | "kill -9", at = draw()) {
     const moment = Math.round(at * lasts[script]);
-    const { pid, ended } = start(script);
+    const { pid, ended } = copy.start(script);
     await Promise.race([sleep(moment), ended]);
     if (how === "Ctrl-C") {
       signal(-pid, "SIGINT");
@@ -135,26 +87,18 @@ describe("up and down that are cut short", function () {
     return `${script}, ${how} after ${(moment / 1000).toFixed(1)} s: exit status ${String(status)}`;
   }
 
-  /** What a client says that has a connection file. */
-  function hello(file: string): string {
-    const program = `import ipyparallel as ipp
-c = ipp.Client(${JSON.stringify(file)}, timeout=10)
-print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
-    return execFileSync(join(PROJECT, ".local/venv/bin/python"), ["-W", "ignore", "-c", program], {
-      encoding: "utf8",
-      timeout: 60_000,
-      stdio: ["ignore", "pipe", "pipe"],
-    }).trim();
-  }
-
   function isUp() {
-    assert.equal(hello(clientFile), `${String(ENGINES)} {'Hello World'}`);
+    assert.equal(copy.hello(), `${String(ENGINES)} {'Hello World'}`);
   }
 
   /** The secret that all keys derive from. */
   function seed(): string {
     const words = ["tools/pulumi.mjs", "-s", NAME, "stack", "export", "--show-secrets"];
-    const text = execFileSync("node", words, { cwd: folder, encoding: "utf8", maxBuffer: 1 << 26 });
+    const text = execFileSync("node", words, {
+      cwd: copy.folder,
+      encoding: "utf8",
+      maxBuffer: 1 << 26,
+    });
     const state = JSON.parse(text.slice(text.indexOf("{"))) as {
       deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
     };
@@ -205,8 +149,8 @@ print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
 
     before(async () => {
       await run("up");
-      old = join(folder, "old-client.json");
-      cpSync(clientFile, old);
+      old = join(copy.folder, "old-client.json");
+      cpSync(copy.clientFile, old);
       declare({ keyGeneration: 1 });
     });
 
@@ -226,7 +170,7 @@ print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
     });
 
     it("the old keys no longer work", () => {
-      assert.throws(() => hello(old), /Timeout|timed out|ETIMEDOUT/i);
+      assert.throws(() => copy.hello(old), /Timeout|timed out|ETIMEDOUT/i);
     });
 
     it("no secret is in plain text in state, console or temporary files after all that", async () => {
@@ -240,13 +184,13 @@ print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
         ]),
       ];
       assert.ok(secrets.every((secret) => secret.length >= 16));
-      assert.ok(secrets.every((secret) => !printed.includes(secret)));
+      assert.ok(secrets.every((secret) => !copy.printed.includes(secret)));
       rmSync(old);
-      const { stdout } = spawnSync("grep", ["-rlF", "-f", "-", folder, "/tmp"], {
+      const { stdout } = spawnSync("grep", ["-rlF", "-f", "-", "/tmp"], {
         input: secrets.join("\n"),
         encoding: "utf8",
       });
-      assert.deepEqual([...new Set(stdout.split("\n").filter(Boolean))], [clientFile]);
+      assert.deepEqual([...new Set(stdout.split("\n").filter(Boolean))], [copy.clientFile]);
       await run("down");
       await isDown();
     });

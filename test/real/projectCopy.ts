@@ -1,9 +1,19 @@
-import { execFileSync } from "node:child_process";
-import { cpSync, mkdtempSync, symlinkSync } from "node:fs";
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { PROJECT } from "../documents";
+import { docker, dockerObjects } from "./testStack";
 
 /** A copy of the project, as a new clone of it would be, with all that set-up would fetch. */
 export function copyOfProject(): string {
@@ -18,4 +28,99 @@ export function copyOfProject(): string {
   }
   symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
   return folder;
+}
+
+/** How an npm script ended, and what it printed. */
+export interface Ended {
+  status: number | null;
+  output: string;
+}
+
+/** A copy of the project in which npm scripts are run on one stack, as a user would. */
+export class ProjectCopy {
+  readonly folder = copyOfProject();
+  /** The profile's connection file. */
+  readonly clientFile: string;
+  /** What all scripts have printed. */
+  printed = "";
+
+  /** Makes the copy; what set-up makes once is taken from this project. */
+  constructor(readonly stack: string) {
+    for (const file of ["base-image", "engine.json", "venv"]) {
+      const from = join(PROJECT, ".local", file);
+      if (existsSync(from)) {
+        cpSync(from, join(this.folder, ".local", file), { recursive: true });
+      }
+    }
+    mkdirSync(join(this.folder, "ipython"));
+    this.clientFile = join(
+      this.folder,
+      `ipython/profile_${stack}/security/ipcontroller-client.json`,
+    );
+  }
+
+  /** Writes the stack file. */
+  declare(cluster: object): void {
+    writeFileSync(
+      join(this.folder, `stacks/Pulumi.${this.stack}.yaml`),
+      JSON.stringify({ config: { "ipyparallel:cluster": cluster } }),
+    );
+  }
+
+  /** Starts an npm script in a process group of its own. */
+  start(script: string): { pid: number; ended: Promise<Ended> } {
+    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
+    const env = { ...Object.fromEntries(kept), PULUMI_STACK: this.stack };
+    const child = spawn("npm", ["run", script], {
+      cwd: this.folder,
+      env: { ...env, IPYTHONDIR: join(this.folder, "ipython") },
+      detached: true,
+    });
+    let output = "";
+    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
+    child.stderr.on("data", (data: Buffer) => (output += data.toString()));
+    const ended = new Promise<Ended>((resolve, reject) => {
+      child.on("error", reject);
+      child.on("close", (status) => {
+        this.printed += output;
+        resolve({ status, output });
+      });
+    });
+    return { pid: child.pid as number, ended };
+  }
+
+  /** Runs an npm script, which must succeed. */
+  async run(script: string): Promise<string> {
+    const { status, output } = await this.start(script).ended;
+    assert.equal(status, 0, `npm run ${script}:\n${output}`);
+    return output;
+  }
+
+  /** Runs an npm script, which must fail, and returns what it said. */
+  async fails(script: string): Promise<string> {
+    const { status, output } = await this.start(script).ended;
+    assert.notEqual(status, 0, `npm run ${script} should have failed:\n${output}`);
+    return output;
+  }
+
+  /** Says hello from every engine, as a client that has a connection file: `<engines> {…}`. */
+  hello(file = this.clientFile): string {
+    const program = `import ipyparallel as ipp
+c = ipp.Client(${JSON.stringify(file)}, timeout=10)
+print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
+    return execFileSync(join(PROJECT, ".local/venv/bin/python"), ["-W", "ignore", "-c", program], {
+      encoding: "utf8",
+      timeout: 60_000,
+      stdio: ["ignore", "pipe", "pipe"],
+    }).trim();
+  }
+
+  /** Takes the cluster down, in whatever state it is, and removes the copy. */
+  async remove(): Promise<void> {
+    await this.start("down").ended.catch(() => undefined);
+    for (const { kind, id } of await dockerObjects(this.stack)) {
+      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
+    }
+    rmSync(this.folder, { recursive: true, force: true });
+  }
 }

@@ -1,0 +1,62 @@
+// `node -r ts-node/register config/leftAlone.ts STACK`: the resources on hosts that Pulumi is to
+// leave alone, as JSON.
+//
+// Pulumi asks the host of each resource in its state before the program runs, and gives up where
+// one does not answer. So these resources are named to it beforehand (`--exclude`).
+import { type ClusterPlan, DEFAULT_IMAGE } from "../components/lib/plan";
+import { abandonedNotes } from "./drift";
+import { probeHosts } from "./preflight";
+import { planFromStackFile } from "./stackFile";
+
+/** Patterns of URNs, by why their host is left alone. */
+export interface LeftAlone {
+  /** On hosts that are gone for good. */
+  abandoned: string[];
+  /** On hosts that do not answer at the moment. */
+  silent: string[];
+  /** What to clean up on hosts that are gone for good, should they return; lines for people. */
+  notes: string[];
+}
+
+/** Patterns of the URNs of all that a cluster has on a host. */
+export function resourcesOn(host: string, { name, workers }: ClusterPlan): string[] {
+  const there = workers.filter((worker) => worker.host === host);
+  const images = new Set([DEFAULT_IMAGE, ...there.map(({ image }) => image)]);
+  const volumes = there.flatMap(({ options }) =>
+    (options.mounts ?? []).flatMap(({ volume }) => (volume === undefined ? [] : [volume])),
+  );
+  const resources = [
+    ...there.flatMap((worker) => [`${worker.name}-engines-start`, `${worker.name}-container`]),
+    ...[...new Set(volumes)].map((volume) => `volume-${volume}-${host}`),
+    ...[...images].flatMap((image) =>
+      ["own", "build", "base", "pull"].map((kind) => `image-${image}-${host}-${kind}`),
+    ),
+    `network-${host}`,
+  ];
+  return resources.map((resource) => `**::${name}-${resource}`);
+}
+
+async function main(stack: string): Promise<LeftAlone> {
+  const plan = planFromStackFile(stack);
+  const probes = await probeHosts(stack, plan);
+  const others = plan.hosts.filter((host) => host !== plan.controllerHost);
+  const all = (choose: (host: string) => boolean) =>
+    others.filter(choose).flatMap((host) => resourcesOn(host, plan));
+  return {
+    abandoned: all((host) => plan.host(host).abandoned === true),
+    notes: abandonedNotes(plan),
+    silent: all((host) => probes.get(host)?.failure !== undefined),
+  };
+}
+
+if (require.main === module) {
+  main(process.argv[2] ?? "").then(
+    (found) => {
+      console.log(JSON.stringify(found));
+    },
+    (error: unknown) => {
+      console.error(error instanceof Error ? error.message : error);
+      process.exitCode = 1;
+    },
+  );
+}

@@ -1,0 +1,42 @@
+// Hosts that do not answer, or are gone for good: Pulumi is told what to leave alone there.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Patterns of the URNs of what is on such hosts: `{ abandoned, silent }`, and notes for people. */
+export function lookAtHosts(stack) {
+  const none = { abandoned: [], silent: [], notes: [] };
+  // Without other hosts there is nothing to ask.
+  if (!/\bhosts\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"))) return none;
+  const { status, stdout } = spawnSync(
+    process.execPath,
+    ["-r", "ts-node/register/transpile-only", "config/leftAlone.ts", stack],
+    { encoding: "utf8" },
+  );
+  return status === 0 ? JSON.parse(stdout) : none; // of a mistake in it the program tells
+}
+
+/**
+ * Takes resources out of the state, and with them what was made by their means. They stay where
+ * they are.
+ *
+ * @param pulumi runs Pulumi with the arguments given and returns its result.
+ */
+export function forget(patterns, stack, pulumi) {
+  if (patterns.length === 0) return;
+  const names = new Set(patterns.map((pattern) => pattern.replace("**", "")));
+  const known = () =>
+    (
+      JSON.parse(pulumi("stack", "export", "--stack", stack).stdout || "{}").deployment
+        ?.resources ?? []
+    )
+      .map(({ urn }) => urn)
+      .filter((urn) => names.has(urn.slice(urn.lastIndexOf("::"))));
+  const all = known();
+  for (const urn of all) {
+    pulumi("state", "delete", urn, "--yes", "--force", "--target-dependents", "--stack", stack);
+  }
+  if (all.length > 0) {
+    console.log(`Forgot ${String(all.length)} resources on hosts that are abandoned.`);
+  }
+}
