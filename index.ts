@@ -91,7 +91,7 @@ function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["i
 }
 
 /** The cluster as declared, with what only the hosts can tell. */
-async function readArguments(): Promise<ClusterArgs> {
+async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] }> {
   const stack = pulumi.getStack();
   const { args, workers, minReady, preflight } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
@@ -103,7 +103,7 @@ async function readArguments(): Promise<ClusterArgs> {
   const plan = planCluster(stack, { ...withCores(() => 1), minReady: undefined });
   const needsCores = workers.some((worker) => worker.engines === "cores");
   if (!preflight && !needsCores) {
-    return withCores(() => undefined);
+    return { found: withCores(() => undefined) };
   }
   const probes = await probeHosts(stack, plan);
   // Nothing is changed on a host that does not answer, so that any number of cores will do.
@@ -113,7 +113,7 @@ async function readArguments(): Promise<ClusterArgs> {
     return probes.get(host)?.cores ?? (untouched && silent ? 1 : undefined);
   });
   if (!preflight) {
-    return found;
+    return { found };
   }
   const drift = findDrift(plan, probes);
   const unreachableHosts = [...probes].flatMap(([host, { failure }]) =>
@@ -122,16 +122,22 @@ async function readArguments(): Promise<ClusterArgs> {
   const reachable = planCluster(stack, found)
     .workers.filter(({ host }) => !plan.leftAlone(host) && !unreachableHosts.includes(host))
     .reduce((sum, { engines }) => sum + engines, 0);
-  report(plan, problems(plan, probes), reachable >= (found.minReady ?? Infinity));
+  const enough = reachable >= (found.minReady ?? Infinity);
+  report(plan, problems(plan, probes), enough);
   for (const message of [...drift.messages, ...abandonedNotes(plan)]) {
     void pulumi.log.warn(message);
   }
-  return {
+  const failed = plan.workers.filter(({ host }) => !enough && unreachableHosts.includes(host));
+  const complete = {
     ...found,
     containerRepairs: drift.containers,
     repairs: drift.engines,
     profileRepair: drift.profile,
     unreachableHosts,
+  };
+  return {
+    found: complete,
+    ...(failed.length > 0 ? { failed: failed.map(({ name }) => name) } : {}),
   };
 }
 
@@ -177,12 +183,15 @@ function messageOnly(message: string): pulumi.RunError {
 
 async function main() {
   try {
-    const cluster = new Cluster(pulumi.getStack(), await readArguments());
+    const { found, failed } = await readArguments();
+    const cluster = new Cluster(pulumi.getStack(), found);
     return {
       engines: cluster.engines,
       connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
       ports: cluster.ports,
       firewall: cluster.firewall,
+      // With --continue-on-error Pulumi ends with status 0 in spite of errors; set-up's script asks.
+      failed,
     };
   } catch (error) {
     // Only the message is of use to who wrote the stack file.

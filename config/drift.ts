@@ -38,7 +38,12 @@ export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift 
       drift.containers[name] = `${part.state} since ${part.ended ?? "an unknown time"}`;
       drift.messages.push(`${title}: its container is ${part.state}; it is replaced`);
     }
-    const changes = part.status?.drift ?? [];
+    // What is declared is never 0, so that somebody must have turned them off there.
+    const turnedOff = name !== CONTROLLER && part.status?.engines?.length === 0;
+    const changes = [
+      ...(part.status?.drift ?? []),
+      ...(turnedOff && part.status?.applied != null ? ["its engines were turned off"] : []),
+    ];
     if (changes.length > 0) {
       drift.engines[name] =
         `${changes.join("; ")} (after set-up ${part.status?.applied ?? "none"})`;

@@ -58,8 +58,7 @@ async function main() {
   const also = command === "destroy" ? [] : excluded;
   const status = await runForeground("pulumi", [...args, ...configFile, ...also], env);
   if (command === "destroy") for (const note of notes) console.log(note);
-  if (command === "up" && status === 0) printCluster(env);
-  return status;
+  return command === "up" && status === 0 ? printCluster(env) : status;
 }
 
 function fail(message) {
@@ -123,18 +122,19 @@ function prepareStack(env) {
   return ["--config-file", copy];
 }
 
-/** Tells what is there now, and how to use it. */
+/** Tells what is there now, and how to use it; the exit status says whether workers are missing. */
 function printCluster(env) {
   const { status, stdout } = spawnSync("pulumi", ["stack", "output", "--json"], {
     env,
     encoding: "utf8",
   });
-  if (status !== 0) return;
-  const { engines, connect } = JSON.parse(stdout);
-  if (!engines) return;
+  if (status !== 0) return 0;
+  const { engines, connect, failed = [] } = JSON.parse(stdout);
+  if (!engines) return 0;
   console.log(`\n${engineTable(engines)}`);
   console.log(`\nConnect from this machine, in .local/venv/bin/python:  c = ${connect}`);
   if (connect.includes('"ssh"')) console.log("Try it:  npm run hello");
+  return failed.length > 0 ? 1 : 0;
 }
 
 function printEnvironment() {

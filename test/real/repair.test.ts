@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
 
 import { changed, docker, TestStack } from "./testStack";
 
@@ -56,6 +58,24 @@ describe("what was changed by hand", function () {
   it("the engine file deleted", async () => {
     await inWorker("find /home/ipp -name '*engine*.json' -delete");
     await isRepaired(/worker w1: the engine file is missing/, engines);
+  });
+
+  it("the engines turned off", async () => {
+    await inWorker(
+      `(printf '{"connection":'; cat /home/ipp/.ipp/ipcontroller-engine.json; echo '}') |
+        ippctl engines --count 0`,
+    );
+    await isRepaired(/worker w1: its engines were turned off/, engines);
+  });
+
+  it("the profile on this machine deleted", async () => {
+    rmSync(join(stack.ipython, `profile_${NAME}`), { recursive: true });
+    const { output, steps } = await stack.preview({ refresh: true });
+    assert.match(output, /profile test-repair: .* is missing; it is written again/);
+    assert.deepEqual(changed({ output, steps }), [`${NAME}-controller-client`]);
+    await stack.up({ refresh: true });
+    assert.deepEqual(Object.keys(await pids()).sort(), ["w1", "w2"]);
+    assert.deepEqual((await stack.preview()).steps, []);
   });
 
   it("containers and network all removed by hand: up makes them again, with the same keys", async () => {
