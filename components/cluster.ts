@@ -152,8 +152,8 @@ export interface ClusterArgs {
   timeout?: number;
   /**
    * Number of engines that are enough: if fewer than all but at least so many answer within
-   * `timeout`, that is a warning that names the missing ones, not an error. At least 1. Defaults
-   * to all engines. A change restarts nothing.
+   * `timeout`, that is a warning that names the missing ones, not an error. At least 1.
+   * Defaults to all engines. A change restarts nothing.
    */
   minReady?: number;
   /** The workers. */
@@ -165,7 +165,10 @@ export interface ClusterArgs {
   containerRepairs?: { [part: string]: string };
   /** Why engines, or ipcontroller, are to be set up again, as `containerRepairs`. Defaults to none. */
   repairs?: { [part: string]: string };
-  /** Why the profile on this machine is to be written again; a text that is new for each cause. */
+  /**
+   * Why the profile on this machine is to be written again; a text that is new for each cause.
+   * Defaults to none.
+   */
   profileRepair?: string;
   /**
    * Names of hosts that can't be reached at the moment: what is there is left as it is, and their
