@@ -1,4 +1,4 @@
-// `node -r ts-node/register config/leftAlone.ts STACK`: the resources on hosts that Pulumi is to
+// `node -r ./config/translate.cjs config/leftAlone.ts STACK`: the resources on hosts that Pulumi is to
 // leave alone, as JSON.
 //
 // Pulumi asks the host of each resource in its state before the program runs, and gives up where

@@ -1,4 +1,4 @@
-// `node -r ts-node/register tools/orphans.ts STACK < STATE`: removes the containers and networks
+// `node -r ./config/translate.cjs tools/orphans.ts STACK < STATE`: removes the containers and networks
 // of a stack that its state does not know, because Pulumi was killed between making one and
 // noting it. STATE is what `pulumi stack export` prints.
 import { execFileSync } from "node:child_process";

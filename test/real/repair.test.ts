@@ -1,16 +1,29 @@
 import assert from "node:assert/strict";
-import { rmSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { changed, docker, TestStack } from "./testStack";
 
 const NAME = "test-repair";
-const CLUSTER = { workers: [{ name: "w1" }, { name: "w2" }] };
+const CLUSTER = {
+  images: { own: { context: "own" } },
+  workers: [
+    { name: "w1", image: "own", mounts: [{ volume: "results", target: "/data" }] },
+    { name: "w2" },
+  ],
+};
+/** An image that no other cluster of this machine has. */
+const DOCKERFILE = `ARG WORKER_IMAGE
+FROM \${WORKER_IMAGE}
+LABEL test=${NAME}
+`;
 
 const PIDS = `
 import json, os
 print(json.dumps({c._engines[i].rsplit("-", 2)[0]: c[i].apply_sync(os.getpid) for i in c.ids}))
 `;
+
+const OWN = ["--filter", `label=test=${NAME}`];
 
 describe("what was changed by hand", function () {
   this.timeout(300_000);
@@ -20,6 +33,8 @@ describe("what was changed by hand", function () {
 
   before(async () => {
     stack = await TestStack.create(NAME, CLUSTER);
+    mkdirSync(join(stack.folder, "own"));
+    writeFileSync(join(stack.folder, "own/Dockerfile"), DOCKERFILE);
     await stack.up();
   });
   after(() => stack.remove());
@@ -73,6 +88,37 @@ describe("what was changed by hand", function () {
     const { output, steps } = await stack.preview({ refresh: true });
     assert.match(output, /profile test-repair: .* is missing; it is written again/);
     assert.deepEqual(changed({ output, steps }), [`${NAME}-controller-client`]);
+    await stack.up({ refresh: true });
+    assert.deepEqual(Object.keys(await pids()).sort(), ["w1", "w2"]);
+    assert.deepEqual((await stack.preview()).steps, []);
+  });
+
+  it("a volume removed, with the container that had it", async () => {
+    await docker("rm", "--force", "--volumes", `ipp-${NAME}-w1`);
+    await docker("volume", "rm", `ipp-${NAME}-volume-results`);
+    const container = `${NAME}-w1-container`;
+    await isRepaired(/w1-container/, [...engines, container, `${NAME}-volume-results-local`]);
+  });
+
+  it("an image removed: it is built again, and the containers stay", async () => {
+    const name = await docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", ...OWN);
+    await docker("image", "rm", "--force", name);
+    const before = await pids();
+    const preview = await stack.preview({ refresh: true });
+    assert.ok(changed(preview).includes(`${NAME}-image-own-local-own`));
+    await stack.up({ refresh: true });
+    assert.equal((await pids()).w2, before.w2, "the other worker's engine was touched");
+    assert.notEqual(await docker("image", "ls", "--quiet", ...OWN), "");
+    assert.deepEqual((await stack.preview()).steps, []);
+  });
+
+  it("the network removed: containers are connected again", async () => {
+    for (const part of ["w1", "w2", "controller"]) {
+      await docker("network", "disconnect", "--force", `ipp-${NAME}`, `ipp-${NAME}-${part}`);
+    }
+    await docker("network", "rm", `ipp-${NAME}`);
+    const preview = await stack.preview({ refresh: true });
+    assert.ok(changed(preview).includes(`${NAME}-network-local`));
     await stack.up({ refresh: true });
     assert.deepEqual(Object.keys(await pids()).sort(), ["w1", "w2"]);
     assert.deepEqual((await stack.preview()).steps, []);

@@ -10,7 +10,7 @@ export function lookAtHosts(stack) {
   if (!/\bhosts\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"))) return none;
   const { status, stdout } = spawnSync(
     process.execPath,
-    ["-r", "ts-node/register/transpile-only", "config/leftAlone.ts", stack],
+    ["-r", "./config/translate.cjs", "config/leftAlone.ts", stack],
     { encoding: "utf8" },
   );
   return status === 0 ? JSON.parse(stdout) : none; // of a mistake in it the program tells

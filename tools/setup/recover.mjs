@@ -40,7 +40,7 @@ export function recover(project, stack, pulumi) {
   console.log(`The last run on stack ${stack} was cut short; mending what it left.`);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    ["-r", "ts-node/register/transpile-only", "tools/orphans.ts", stack],
+    ["-r", "./config/translate.cjs", "tools/orphans.ts", stack],
     { input: state, encoding: "utf8" },
   );
   process.stdout.write(stdout);
