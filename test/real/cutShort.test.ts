@@ -93,13 +93,7 @@ describe("up and down that are cut short", function () {
 
   /** The secret that all keys derive from. */
   function seed(): string {
-    const words = ["tools/pulumi.mjs", "-s", NAME, "stack", "export", "--show-secrets"];
-    const text = execFileSync("node", words, {
-      cwd: copy.folder,
-      encoding: "utf8",
-      maxBuffer: 1 << 26,
-    });
-    const state = JSON.parse(text.slice(text.indexOf("{"))) as {
+    const state = copy.state() as {
       deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
     };
     const resource = state.deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
@@ -185,6 +179,9 @@ describe("up and down that are cut short", function () {
       ];
       assert.ok(secrets.every((secret) => secret.length >= 16));
       assert.ok(secrets.every((secret) => !copy.printed.includes(secret)));
+      const kept = copy.keptState();
+      assert.ok(kept.includes(`${NAME}-keys-seed`), "the state was not found");
+      assert.ok(secrets.every((secret) => !kept.includes(secret)));
       rmSync(old);
       const { stdout } = spawnSync("grep", ["-rlF", "-f", "-", "/tmp"], {
         input: secrets.join("\n"),

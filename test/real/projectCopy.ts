@@ -5,12 +5,16 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
+  readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { gunzipSync } from "node:zlib";
 
 import { PROJECT } from "../documents";
 import { docker, dockerObjects } from "./testStack";
@@ -69,11 +73,9 @@ export class ProjectCopy {
 
   /** Starts an npm script in a process group of its own. */
   start(script: string): { pid: number; ended: Promise<Ended> } {
-    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
-    const env = { ...Object.fromEntries(kept), PULUMI_STACK: this.stack };
     const child = spawn("npm", ["run", script], {
       cwd: this.folder,
-      env: { ...env, IPYTHONDIR: join(this.folder, "ipython") },
+      env: this.environment(),
       detached: true,
     });
     let output = "";
@@ -87,6 +89,39 @@ export class ProjectCopy {
       });
     });
     return { pid: child.pid as number, ended };
+  }
+
+  /** A user's environment: nothing in it leads to the state of this project. */
+  private environment(): NodeJS.ProcessEnv {
+    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
+    return {
+      ...Object.fromEntries(kept),
+      PULUMI_STACK: this.stack,
+      IPYTHONDIR: join(this.folder, "ipython"),
+    };
+  }
+
+  /** The stack's state, with its secrets in plain text. */
+  state(): unknown {
+    const words = ["tools/pulumi.mjs", "stack", "export", "--show-secrets"];
+    const text = execFileSync("node", words, {
+      cwd: this.folder,
+      env: this.environment(),
+      encoding: "utf8",
+      maxBuffer: 1 << 26,
+    });
+    return JSON.parse(text.slice(text.indexOf("{")));
+  }
+
+  /** The files of the stack's state as they are kept, those that are compressed as what they hold. */
+  keptState(): string {
+    const folder = join(this.folder, ".local/state");
+    return readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((name) => join(folder, name))
+      .filter((file) => statSync(file).isFile())
+      .map((file) => readFileSync(file))
+      .map((data) => (data[0] === 0x1f && data[1] === 0x8b ? gunzipSync(data) : data).toString())
+      .join("\n");
   }
 
   /** Runs an npm script, which must succeed. */
