@@ -324,6 +324,7 @@ function declareMachines(
   const declare = (host: string): Machine => {
     const settings = plan.host(host);
     const workers = plan.workers.filter((worker) => worker.host === host);
+    const freeze = plan.leftAlone(host) ? frozen(settings.abandoned === true) : {};
     const provider = new docker.Provider(
       `${name}-${host}`,
       {
@@ -333,9 +334,9 @@ function declareMachines(
         ...(sshEndpoint(settings.docker) === undefined ? {} : { sshOpts: sshOptions(settings) }),
         ...(args.registry === undefined ? {} : { registryAuth: [args.registry] }),
       },
-      { parent },
+      // A refresh asks as the state says: a key or address that is wrong must not get there.
+      { parent, ...freeze },
     );
-    const freeze = plan.leftAlone(host) ? frozen(settings.abandoned === true) : {};
     const child = { parent, provider, ...freeze };
     const network = new docker.Network(
       `${name}-network-${host}`,

@@ -106,6 +106,7 @@ export class TestStack {
           PULUMI_BACKEND_URL: `file://${join(folder, "state")}`,
           PULUMI_CONFIG_PASSPHRASE: "only for a test",
           PULUMI_SKIP_UPDATE_CHECK: "true",
+          PULUMI_DIY_BACKEND_GZIP: "false", // so that what is kept can be searched
           PULUMI_NODEJS_TRANSPILE_ONLY: "true",
           IPYTHONDIR: ipythonDir,
         },
