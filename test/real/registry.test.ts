@@ -73,7 +73,8 @@ describe("a ready image from a registry with a log-in", function () {
       stdio: "pipe",
     });
     const base = readFileSync(".local/base-image", "utf8").trim();
-    run("build", "--quiet", "--tag", TAG, "--build-arg", `BASE_IMAGE=${base}`, "docker");
+    const label = `test=${String(Date.now())}`; // no image that is here already
+    run("build", "-q", "-t", TAG, "--label", label, "--build-arg", `BASE_IMAGE=${base}`, "docker");
     run("push", "--quiet", TAG);
     reference = run("inspect", "--format", "{{index .RepoDigests 0}}", TAG).trim();
     run("image", "rm", TAG);
