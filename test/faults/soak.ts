@@ -3,6 +3,7 @@ import { join } from "node:path";
 
 import { CONTAINER_FAULTS, cutLink, type Fault, HOST_FAULTS, recovery, timing } from "./faults";
 import { type Ends, type HostCluster, type WorkerName } from "./hostCluster";
+import { random } from "../random";
 
 /** What supervises a container, or makes up its controller, and what that uses. */
 interface Footprint {
@@ -29,17 +30,6 @@ async function footprint(
   const printed = await cluster.hostOf(part).exec(command, { input: FOOTPRINT });
   const [processes = NaN, descriptors = NaN, kibibytes = NaN] = printed.split(" ").map(Number);
   return { processes, descriptors, mebibytes: Math.round(kibibytes / 1024) };
-}
-
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 /** Faults drawn at random: ten, or fewer where there is less than a minute for each. */

@@ -6,8 +6,9 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 import { deriveKeys } from "../../components/lib/keys";
+import { random } from "../random";
 import { ProjectCopy } from "./projectCopy";
-import { dockerObjects } from "./testStack";
+import { dockerObjects, seedOf } from "./testStack";
 
 const NAME = "test-cut-short";
 const ENGINES = 3;
@@ -16,17 +17,6 @@ const ENGINES = 3;
 const ROUNDS = Number(process.env.CUT_SHORT ?? 2);
 /** The same moments again: `CUT_SEED` as it was printed. */
 const SEED = Number(process.env.CUT_SEED ?? randomInt(1 << 30));
-
-/** Numbers from 0 to 1 that are the same for the same seed (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A process and all that it has started, itself first. */
 function family(pid: number): { pid: number; command: string }[] {
@@ -93,11 +83,7 @@ describe("up and down that are cut short", function () {
 
   /** The secret that all keys derive from. */
   function seed(): string {
-    const state = copy.state() as {
-      deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
-    };
-    const resource = state.deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
-    return (JSON.parse(resource?.outputs?.stdout?.plaintext ?? '""') as string).trim();
+    return seedOf(copy.state()).trim();
   }
 
   async function isDown() {

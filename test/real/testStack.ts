@@ -166,11 +166,7 @@ export class TestStack {
         maxBuffer: 64 * 1024 * 1024,
       },
     );
-    const state = JSON.parse(stdout) as {
-      deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
-    };
-    const resource = state.deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
-    return JSON.parse(resource?.outputs?.stdout?.plaintext ?? '""') as string;
+    return seedOf(JSON.parse(stdout));
   }
 
   /**
@@ -253,6 +249,15 @@ async function outcome(operation: (options: Options) => Promise<unknown>): Promi
     throw new Failure(`${output}\n${error instanceof Error ? error.message : String(error)}`);
   }
   return { steps, output };
+}
+
+/** The secret that all keys derive from, in a state with its secrets in plain text. */
+export function seedOf(state: unknown): string {
+  const { deployment } = state as {
+    deployment: { resources: { urn: string; outputs?: { stdout?: { plaintext: string } } }[] };
+  };
+  const resource = deployment.resources.find(({ urn }) => urn.endsWith("-keys-seed"));
+  return JSON.parse(resource?.outputs?.stdout?.plaintext ?? '""') as string;
 }
 
 /** What an operation says that must fail. */
