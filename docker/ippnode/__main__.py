@@ -1,6 +1,7 @@
 """`python3 -m ippnode worker|controller`: what s6 keeps running."""
 
 import asyncio
+import os
 import sys
 from socket import socket
 
@@ -22,7 +23,9 @@ def main(role: str) -> None:
 
     def run_agent(fork_server: socket) -> None:
         set_process_name("ippagent")
-        asyncio.run(Agent(fork_server).run())
+        agent = Agent(fork_server)
+        asyncio.run(agent.run())
+        os._exit(0)  # ZeroMQ would wait for name servers and hosts that do not answer
 
     set_process_name("ippnode")
     ForkServer(run_agent, run_job, warm_up).serve()()

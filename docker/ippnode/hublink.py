@@ -1,6 +1,7 @@
 """Asks the hub which engines it knows, over its registration port."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +10,9 @@ import zmq
 import zmq.asyncio
 from ipyparallel import util
 from jupyter_client.session import Session
+
+LEAVE_SECONDS = 0.2
+"""How long a hub that is told goodbye may take to answer."""
 
 
 class HubUnreachable(Exception):
@@ -75,6 +79,12 @@ class Hub:
     def unregister(self, id: int) -> None:
         """Tell the hub that an engine is gone, as an engine's nanny would; there is no reply."""
         self.session.send(self._connected(), "unregistration_request", content={"id": id})
+
+    async def leave(self) -> None:
+        """Drop the connection once the hub has heard all; one that is gone is not waited for."""
+        with suppress(HubUnreachable):
+            await self.engines(LEAVE_SECONDS)
+        self.close()
 
     def close(self) -> None:
         """Drop the connection; what was sent goes out within a second."""

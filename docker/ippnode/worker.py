@@ -107,8 +107,7 @@ class WorkerAgent:
         watch.cancel()
         await self._set_count(0)
         if self.hub:
-            self.hub.close()
-        self.context.term()
+            await self.hub.leave()
 
     # ---- what runs
 

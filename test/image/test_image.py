@@ -402,6 +402,18 @@ def test_a_stopped_worker_leaves_in_order_and_comes_back(cluster: Cluster, worke
     cluster.full_strength(client, {**WORKERS, "w3": 2}, 20)
 
 
+def test_a_worker_whose_controller_is_gone_ends_at_once(image: str) -> None:
+    with Cluster(image) as cluster:
+        cluster.create("controller")
+        cluster.create("w1")
+        cluster.start_controller()
+        cluster.engines("w1", 2)
+        cluster.docker("stop", "controller")
+        start = time.monotonic()
+        cluster.docker("stop", "w1")
+        assert time.monotonic() - start < 2
+
+
 def test_a_removed_worker_leaves_nothing_registered(cluster: Cluster, worker: str) -> None:
     cluster.engines(worker, 1)
     client = cluster.client()

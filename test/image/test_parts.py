@@ -340,6 +340,27 @@ def test_the_hub_says_which_engines_it_knows_and_what_time_it_is() -> None:
     run(work)
 
 
+def test_a_hub_is_left_when_it_has_heard_all_and_at_once_when_it_is_gone() -> None:
+    async def work(context: zmq.asyncio.Context) -> None:
+        router = context.socket(zmq.ROUTER)
+        port = router.bind_to_random_port("tcp://127.0.0.1")
+        hub = Hub({**CONNECTION, "registration": port}, context)
+        hub.unregister(3)
+        leaving = asyncio.create_task(hub.leave())
+        heard = [await answer(router), await answer(router)]
+        assert [message["header"]["msg_type"] for message in heard] == [
+            "unregistration_request",
+            "connection_request",
+        ]
+        await leaving
+        router.close()
+        start = time.monotonic()
+        await hub.leave()
+        assert time.monotonic() - start < 1
+
+    run(work)
+
+
 def test_a_hub_that_does_not_answer_is_named_and_asked_anew() -> None:
     async def work(context: zmq.asyncio.Context) -> None:
         router = context.socket(zmq.ROUTER)
