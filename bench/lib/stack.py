@@ -142,7 +142,7 @@ class Stack:
         return json.loads(self._pulumi("stack", "export"))["deployment"].get("resources", [])
 
     def state_bytes(self) -> tuple[int, int]:
-        """The size of the state file, and that of the text in it."""
+        """The size of the state file, and that of the text in it, which has no indentation."""
         (file,) = (self.folder / "state").glob(f".pulumi/stacks/*/{self.name}.json.gz")
         return file.stat().st_size, len(gzip.decompress(file.read_bytes()))
 

@@ -152,7 +152,6 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
       { file: "/etc/ipp/ssh_host_ed25519_key", content: node.hostKey },
       { file: "/etc/ipp/authorized_keys", content: node.authorizedKey },
     ],
-    volumes: [{ containerPath: "/etc/ipp" }],
     tmpfs: { "/run": TMPFS, "/tmp": TMPFS },
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges"],

@@ -16,7 +16,7 @@ export interface CurveKeyPair {
 }
 
 export interface SshKeyPair {
-  /** Private key in OpenSSH's own format. */
+  /** Private key, as text in the format of those who read it. */
   private: string;
   /** Public key as in `authorized_keys`: type and Base64, no comment. */
   public: string;
@@ -36,13 +36,13 @@ export function deriveKeys(seed: string, generation: number): KeySet {
   return {
     hmac: derive(seed, generation, "hmac").toString("hex"),
     curve: curveKeyPair(derive(seed, generation, "curve")),
-    client: sshKeyPair(derive(seed, generation, "ssh client")),
+    client: sshKeyPair(derive(seed, generation, "ssh client"), pkcs8),
   };
 }
 
 /** Derives the SSH host key of one container; see {@link deriveKeys}. */
 export function deriveHostKey(seed: string, generation: number, container: string): SshKeyPair {
-  return sshKeyPair(derive(seed, generation, `ssh host ${container}`));
+  return sshKeyPair(derive(seed, generation, `ssh host ${container}`), openssh);
 }
 
 function derive(seed: string, generation: number, purpose: string): Buffer {
@@ -93,22 +93,32 @@ export function z85(bytes: Buffer): string {
   return text;
 }
 
-function sshKeyPair(secret: Buffer): SshKeyPair {
-  const publicBytes = rawPublicKey(keyPair("ed25519", secret));
-  const publicBlob = Buffer.concat([sshString("ssh-ed25519"), sshString(publicBytes)]);
+function sshKeyPair(secret: Buffer, format: (key: KeyObject) => string): SshKeyPair {
+  const key = keyPair("ed25519", secret);
   return {
-    private: opensshPrivateKey(secret, publicBytes, publicBlob),
-    public: `ssh-ed25519 ${publicBlob.toString("base64")}`,
+    private: format(key),
+    public: `ssh-ed25519 ${publicBlob(rawPublicKey(key)).toString("base64")}`,
   };
 }
 
-/** An unencrypted private key file; the layout is in OpenSSH's PROTOCOL.key. */
-function opensshPrivateKey(secret: Buffer, publicBytes: Buffer, publicBlob: Buffer): string {
+function publicBlob(publicBytes: Buffer): Buffer {
+  return Buffer.concat([sshString("ssh-ed25519"), sshString(publicBytes)]);
+}
+
+/** A PKCS #8 file: Pulumi's plugin reads it, and each connection in the state holds but 119 bytes. */
+function pkcs8(key: KeyObject): string {
+  return key.export({ format: "pem", type: "pkcs8" }).toString();
+}
+
+/** OpenSSH's own format, the only one that sshd reads; the layout is in OpenSSH's PROTOCOL.key. */
+export function openssh(key: KeyObject): string {
+  const secret = key.export({ format: "der", type: "pkcs8" }).subarray(-32);
+  const publicBytes = rawPublicKey(key);
   const check = publicBytes.subarray(0, 4); // any number, written twice
   const body = Buffer.concat([
     check,
     check,
-    publicBlob,
+    publicBlob(publicBytes),
     sshString(Buffer.concat([secret, publicBytes])),
     sshString(""), // comment
   ]);
@@ -122,7 +132,7 @@ function opensshPrivateKey(secret: Buffer, publicBytes: Buffer, publicBlob: Buff
     sshString("none"), // key derivation
     sshString(""), // its options
     uint32(1), // number of keys
-    sshString(publicBlob),
+    sshString(publicBlob(publicBytes)),
     sshString(Buffer.concat([body, padding])),
   ]);
   const lines = blob.toString("base64").match(/.{1,70}/g) ?? [];

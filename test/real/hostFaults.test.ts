@@ -201,8 +201,8 @@ describe("faults that up meets on hosts", function () {
   });
 
   it("no key is in plain text on the console or in the state after all that", () => {
-    // As the components' tests make it, an OpenSSH private key begins with these letters.
-    const key = /b3BlbnNzaC1rZXktdjE|BEGIN OPENSSH PRIVATE KEY/;
+    // The letters that a private Ed25519 key begins with: of OpenSSH, and as PKCS #8.
+    const key = /b3BlbnNzaC1rZXktdjE|MC4CAQAwBQYDK2VwBCIEI|BEGIN (OPENSSH )?PRIVATE KEY/;
     assert.doesNotMatch(copy.printed, key);
     assert.doesNotMatch(copy.keptState(), key);
   });

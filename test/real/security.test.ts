@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 
-import { deriveHostKey, deriveKeys } from "../../components/lib/keys";
+import { deriveHostKey, deriveKeys, openssh } from "../../components/lib/keys";
 import { docker, dockerObjects, type Outcome, TestStack } from "./testStack";
 
 const NAME = "test-security";
@@ -15,6 +16,11 @@ function files(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name));
+}
+
+/** The key that Pulumi logs in with, as ssh reads it. */
+function loginKey(seed: string): string {
+  return openssh(createPrivateKey(deriveKeys(seed, 0).client.private));
 }
 
 describe("security of a cluster on this machine's Docker", function () {
@@ -41,7 +47,7 @@ describe("security of a cluster on this machine's Docker", function () {
       seed,
       keys.hmac,
       keys.curve.secret,
-      ...lines(keys.client.private).slice(2),
+      ...lines(keys.client.private),
       ...["w1", "controller"].flatMap((part) =>
         lines(deriveHostKey(seed, 0, part).private).slice(2),
       ),
@@ -118,7 +124,7 @@ describe("security of a cluster on this machine's Docker", function () {
 
   it("lets in who has the key, as an unprivileged user", async () => {
     const file = join(stack.folder, "key");
-    writeFileSync(file, deriveKeys(seed, 0).client.private, { mode: 0o600 });
+    writeFileSync(file, loginKey(seed), { mode: 0o600 });
     assert.equal(await ssh("ipp", "-i", file, "-o", "IdentitiesOnly=yes"), "ipp");
     assert.match(await ssh("root", "-i", file, "-o", "IdentitiesOnly=yes"), /Permission denied/);
   });
@@ -130,9 +136,7 @@ describe("security of a cluster on this machine's Docker", function () {
 
   it("refuses another key", async () => {
     const file = join(stack.folder, "wrong");
-    writeFileSync(file, deriveKeys(Buffer.alloc(32, 1).toString("base64"), 0).client.private, {
-      mode: 0o600,
-    });
+    writeFileSync(file, loginKey(Buffer.alloc(32, 1).toString("base64")), { mode: 0o600 });
     assert.match(
       await ssh("ipp", "-i", file, "-o", "IdentitiesOnly=yes"),
       /Permission denied \(publickey\)/,

@@ -63,7 +63,7 @@ describe("Cluster", () => {
       dialErrorLimit: 10,
       perDialTimeout: 10,
     });
-    assert.match(privateKey as string, /^-----BEGIN OPENSSH PRIVATE KEY-----/);
+    assert.match(privateKey as string, /^-----BEGIN PRIVATE KEY-----/);
     assert.match(hostKey as string, /^ssh-ed25519 /);
     assert.deepEqual(secrets, ["connection", "stdin"]);
   });

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
+import { createPrivateKey } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import fc from "fast-check";
 
-import { deriveHostKey, deriveKeys, z85 } from "../../components/lib/keys";
+import { deriveHostKey, deriveKeys, openssh, z85 } from "../../components/lib/keys";
 
 const seeds = fc
   .uint8Array({ minLength: 32, maxLength: 32 })
@@ -51,10 +52,17 @@ describe("deriveKeys", () => {
       fc.assert(
         fc.property(seeds, (value) => {
           const { client } = deriveKeys(value, 0);
-          const file = join(folder, "key");
-          writeFileSync(file, client.private, { mode: 0o600 });
-          const read = execFileSync("ssh-keygen", ["-y", "-f", file]).toString().trim();
-          assert.equal(read, client.public);
+          const host = deriveHostKey(value, 0, "w1");
+          const files = {
+            [host.public]: host.private,
+            [client.public]: openssh(createPrivateKey(client.private)),
+          };
+          for (const [key, content] of Object.entries(files)) {
+            const file = join(folder, "key");
+            writeFileSync(file, content, { mode: 0o600 });
+            const read = execFileSync("ssh-keygen", ["-y", "-f", file]).toString().trim();
+            assert.equal(read, key);
+          }
         }),
         { numRuns: 10 },
       );
