@@ -269,7 +269,7 @@ export class Cluster extends pulumi.ComponentResource {
         },
         // Engines wait for the controller. As Pulumi runs only so many commands at once, they must
         // not take the places of those that bring it up.
-        { parent: this, dependsOn: [controller], ...machine.freeze },
+        { parent: this, dependsOn: controller.setUp, ...machine.freeze },
       );
       return expected.includes(planned) ? engines.report : "";
     });
@@ -280,7 +280,9 @@ export class Cluster extends pulumi.ComponentResource {
         ssh: controllerSsh,
         workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
         images: Object.fromEntries(expected.map((worker) => [worker.name, worker.image])),
-        after: [pulumi.all([controller.report, ...reports]).apply((all) => sha256(all.join("\n")))],
+        after: [
+          pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
+        ],
         minReady: args.minReady,
         timeout: plan.timeout,
       },

@@ -58,8 +58,8 @@ const PROFILE_SCRIPT = relative(process.cwd(), require.resolve("./scripts/client
 
 /** ipcontroller with its profile in a container, and the profile on the user's machine. */
 export class ControllerProfile extends pulumi.ComponentResource {
-  /** Says that ipcontroller answers; another text means that it was set up anew. */
-  public readonly report: pulumi.Output<string>;
+  /** When it is there, ipcontroller answers; another `stdout` means that it was set up anew. */
+  public readonly setUp: command.remote.Command;
 
   constructor(name: string, args: ControllerProfileArgs, opts?: pulumi.ComponentResourceOptions) {
     super("ipyparallel:index:ControllerProfile", name, {}, opts);
@@ -89,7 +89,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
       ...repairable(REPAIR_INPUT, args.containerRepair),
     });
 
-    const setUp = new command.remote.Command(
+    this.setUp = new command.remote.Command(
       `${name}-setup`,
       {
         connection: sshConnection(args.ssh),
@@ -108,7 +108,6 @@ export class ControllerProfile extends pulumi.ComponentResource {
       },
       { parent: this, ...repairable("triggers[1]", args.repair) },
     );
-    this.report = setUp.stdout;
 
     new command.local.Command(
       `${name}-client`,
