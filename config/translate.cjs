@@ -18,7 +18,9 @@ const compiler = require("typescript/package.json").version;
 function javaScript(file) {
   const source = readFileSync(file, "utf8");
   const mark = `// ${createHash("sha256").update(`${compiler}\0${settings}\0${source}`).digest("hex")}\n`;
-  const kept = join(KEPT, `${relative(ROOT, file)}.js`);
+  const path = relative(ROOT, file);
+  if (path.startsWith("..")) return translate(source, file);
+  const kept = join(KEPT, `${path}.js`);
   try {
     const text = readFileSync(kept, "utf8");
     if (text.startsWith(mark)) return text;

@@ -19,7 +19,6 @@ import type { ClusterStatus } from "../../config/status";
 const run = promisify(execFile);
 const PROJECT = resolve(__dirname, "../..");
 const PYTHON = join(PROJECT, ".local/venv/bin/python");
-const TYPESCRIPT = join(PROJECT, "config/translate.cjs");
 
 /** What the program is made of; a test may change its own copy. */
 const PROGRAM = [
@@ -186,7 +185,7 @@ export class TestStack {
   /** What `npm run status` tells, and the seconds that it took. */
   async status(): Promise<ClusterStatus & { seconds: number }> {
     const started = Date.now();
-    const words = ["-r", TYPESCRIPT, "tools/status.ts", "-s", this.name];
+    const words = ["-r", "./config/translate.cjs", "tools/status.ts", "-s", this.name];
     const { stdout } = await run("node", [...words, "--json"], { cwd: this.folder }).catch(
       (error: unknown) => error as { stdout: string },
     );
