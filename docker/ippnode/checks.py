@@ -17,6 +17,10 @@ from ippnode.hublink import make_session
 
 IDENT = b"ippnode-check"
 """Routing id of both ends of a check; the hub ignores what it sees of it."""
+ASKER = b"ippnode-hub"
+"""Routing id with which the hub asks engines whether they have done what they had to do."""
+OWN = frozenset({IDENT, ASKER})
+"""Routing ids that are no client's."""
 TIMEOUT_SECONDS = 5.0
 
 NAMES = {"mux": "direct", "control": "control", "task": "task"}

@@ -8,10 +8,9 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import ipyparallel.engine.app as engine_app
-import zmq
 from ipyparallel.controller import heartmonitor
 from ipyparallel.engine.app import IPEngine
 from threadpoolctl import threadpool_limits
@@ -19,6 +18,7 @@ from traitlets.config import Config
 
 from ippnode import paths, peerloss
 from ippnode.forkserver import set_process_name
+from ippnode.outbox import Outbox
 
 # The debugger costs each engine 0.1 CPU seconds and 15 MiB (it also imports numpy), and can't be
 # reached through a cluster. Engines may still import debugpy themselves.
@@ -64,14 +64,20 @@ class Engine(IPEngine):
         """Where to connect the control channel: to the agent, which relays it and hears signals."""
         return paths.control_url(self.ident), None
 
+    async def complete_registration(self, *args: Any) -> None:
+        """Begin to work, and to keep results."""
+        await super().complete_registration(*args)
+        Outbox(self.kernel)
+
 
 class Heart(heartmonitor.Heart):
-    """A heart that also reaches a controller by IPv6, and notices that it is gone: its sockets are
-    not of the engine's context."""
+    """A heart whose sockets, which are not of the engine's context, have the same options."""
+
+    options: ClassVar[dict[int, int]] = {}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for option, value in {zmq.IPV6: 1, **peerloss.OPTIONS}.items():
+        for option, value in self.options.items():
             self.device.setsockopt_in(option, value)
             self.device.setsockopt_out(option, value)
 
@@ -116,10 +122,8 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         # The agent asks the hub itself; an engine whose controller is away keeps its state.
         config.IPEngine.max_heartbeat_misses = 0
         app = Engine.instance(config=config, log_level=logging.WARNING)
-        # A controller that was away is found again soon, also where its host was gone altogether.
-        app.context.CONNECT_TIMEOUT = 1000
-        app.context.IPV6 = 1
-        app.context.sockopts.update(peerloss.OPTIONS)
+        Heart.options = peerloss.engine_options(job["patience_ms"])
+        app.context.sockopts.update(Heart.options)
         engine_app.Heart = Heart
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])

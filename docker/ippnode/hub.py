@@ -18,6 +18,7 @@ from typing import Any
 
 import ipyparallel.controller.app as controller_app
 import zmq
+from ipyparallel import util
 from ipyparallel.controller import heartmonitor
 from ipyparallel.controller.app import IPController
 from ipyparallel.controller.heartmonitor import HeartMonitor
@@ -26,26 +27,49 @@ from jupyter_client.session import DELIM
 from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets.config import Config
 
-from ippnode import paths, scheduler
-from ippnode.checks import IDENT
+from ippnode import outbox, paths, scheduler
+from ippnode.checks import ASKER, OWN
 from ippnode.files import read_json
 from ippnode.forkserver import die_with_parent, set_process_name
+from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peerloss import SILENCE_MS, AskingContext
 
 CHILD_CHECK_MS = 250
 RESTORE_GRACE_SECONDS = 8.0
 """Time a restored engine may take to be heard of, before it is held for dead."""
+ASK_SECONDS = (3.0, 12.0, 30.0, 60.0)
+"""When, after a restart, engines are asked for results of earlier direct tasks: more than once,
+since a question does not reach an engine that is not connected yet."""
+LOST = "the controller was restarted, and its engine has no result for it any more"
 
 
 class RestoringHub(Hub):
-    """A hub that does not keep restored engines that are dead, nor results for itself."""
+    """A hub that does not keep restored engines that are dead, nor loses direct tasks.
+
+    The direct scheduler passes messages on and remembers nothing, so the hub keeps the journal of
+    its tasks. After a restart it has the task scheduler tell clients what became of them.
+    """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.silent: set[bytes] = set()
         """Restored engines that have not been heard of yet."""
         self.scheduler: bytes | None = None
+        self.untold: list[list[bytes]] = []
+        """Replies that wait for the task scheduler."""
         self.query_handlers["scheduler_request"] = self._meet_scheduler
+        if not scheduler.is_restart:
+            paths.DIRECT_JOURNAL.unlink(missing_ok=True)
+        self.journal = Journal(paths.DIRECT_JOURNAL)
+        self.orphans = dict(self.journal.tasks)
+        """Direct tasks from before the restart; their clients have other addresses now."""
+        if self.orphans:
+            self.asker = AskingContext.instance().socket(zmq.DEALER)
+            self.asker.IDENTITY = ASKER
+            url = util.disambiguate_url(self.parent.client_url("mux"))
+            self.parent.connect(self.asker, url)
+            for seconds in ASK_SECONDS:
+                self.loop.call_later(seconds, self._ask_engines)
 
     def _load_engine_state(self) -> None:
         state = read_json(Path(self.engine_state_file))
@@ -78,27 +102,81 @@ class RestoringHub(Hub):
     def _meet_scheduler(self, idents: list[bytes], msg: dict[str, Any]) -> None:
         if scheduler.is_restart:
             self.scheduler = idents[0]
+            self._tell(*self.untold)
 
-    def save_queue_request(self, idents: list[bytes], msg: list[bytes]) -> None:
-        if IDENT not in idents:
-            super().save_queue_request(idents, msg)
+    def connection_request(self, client_id: bytes, msg: dict[str, Any]) -> None:
+        """Reply with the engines, and with how long those may be cut off without being given up."""
+        content = {
+            "status": "ok",
+            "engines": {str(id): engine.uuid for id, engine in self.engines.items()},
+            "patience_ms": AskingContext.patience_ms,
+        }
+        self.session.send(self.query, "connection_reply", content, parent=msg, ident=client_id)
 
     def save_task_request(self, idents: list[bytes], msg: list[bytes]) -> None:
-        if IDENT not in idents:
+        if OWN.isdisjoint(idents):
             super().save_task_request(idents, msg)
 
     def save_task_result(self, idents: list[bytes], msg: list[bytes]) -> None:
-        if IDENT not in idents:
+        if OWN.isdisjoint(idents):
             super().save_task_result(idents, msg)
+
+    # ---- direct tasks
+
+    def save_queue_request(self, idents: list[bytes], msg: list[bytes]) -> None:
+        if OWN.isdisjoint(idents):
+            super().save_queue_request(idents, msg)
+            header = self.session.unpack(msg[1])
+            self.journal.take(Task(header["msg_id"], header, idents[0].decode()))
 
     def save_queue_result(self, idents: list[bytes], msg: list[bytes]) -> None:
         """Note a direct result. One of a task that was sent before a restart has reached nobody:
         its client has another address now. The task scheduler finds it."""
         id = self.session.unpack(msg[2]).get("msg_id")
-        if self.scheduler and id not in self.pending and id not in self.all_completed:
-            self.query.send_multipart([self.scheduler, DELIM, *msg])
-        else:
+        if ASKER in idents:
+            self._give_up_orphans(idents[1].decode())
+        elif id in self.orphans:
+            self._close(id)
+            self._tell([DELIM, *msg])
+        elif OWN.isdisjoint(idents):
+            self._close(id)
             super().save_queue_result(idents, msg)
+
+    def unregister_engine(self, ident: bytes, msg: dict[str, Any]) -> None:
+        engine = self.engines.get(msg["content"].get("id"))
+        super().unregister_engine(ident, msg)
+        if engine is not None:
+            self._give_up_orphans(engine.uuid)
+            # Clients that are told that an engine is gone give up its tasks by themselves.
+            for task in [
+                task for task in self.journal.tasks.values() if task.engine == engine.uuid
+            ]:
+                self._close(task.id)
+
+    def _ask_engines(self) -> None:
+        """Ask the engines of orphans for their results."""
+        for engine in {task.engine for task in self.orphans.values()}:
+            if engine.encode() in self.by_ident:
+                ids = [task.id for task in self.orphans.values() if task.engine == engine]
+                self.session.send(self.asker, outbox.REQUEST, {"ids": ids}, ident=engine.encode())
+
+    def _give_up_orphans(self, engine: str) -> None:
+        lost = [task for task in self.orphans.values() if task.engine == engine]
+        for task in lost:
+            self._close(task.id)
+        self._tell(*(lost_reply(self.session, task, LOST) for task in lost))
+
+    def _close(self, id: str) -> None:
+        self.journal.answer(id)
+        self.orphans.pop(id, None)
+
+    def _tell(self, *replies: list[bytes]) -> None:
+        """Have the task scheduler pass on replies."""
+        if self.scheduler is None:
+            self.untold += replies
+            return
+        for reply in replies:
+            self.query.send_multipart([self.scheduler, *reply])
 
     def _unregister_silent(self) -> None:
         for heart in self.silent:
@@ -106,6 +184,9 @@ class RestoringHub(Hub):
                 self.log.warning("engine %i did not outlive the restart: unregistered", engine)
                 self.unregister_engine(heart, {"content": {"id": engine}})
         self.silent.clear()
+        for engine in {task.engine for task in self.orphans.values()}:
+            if engine.encode() not in self.by_ident:
+                self._give_up_orphans(engine)
 
 
 class PromptHeartMonitor(HeartMonitor):
@@ -136,8 +217,17 @@ class Controller(IPController):
         """Let connections outlive what engines may be cut off without being given up."""
         beats = self.config.HeartMonitor
         cut_off_ms = beats.get("period", 0) * beats.get("max_heartmonitor_misses", 0)
+        AskingContext.patience_ms = cut_off_ms
         AskingContext.silence_ms = max(SILENCE_MS, cut_off_ms + 5000)
         super().init_hub()
+
+    def client_url(self, channel: str, index: int | None = None) -> str:
+        """The address of one of the clients' channels: they are asked often there, but on the one
+        that engines use as well."""
+        url = super().client_url(channel, index)
+        if channel != "registration":
+            AskingContext.client_urls.add(url)
+        return url
 
     def start(self) -> None:
         self.check = PeriodicCallback(self._check_children, CHILD_CHECK_MS)

@@ -27,6 +27,8 @@ class Hub:
     context: zmq.asyncio.Context = field(repr=False)
     skew: float = 0.0
     """Seconds by which the controller's clock is ahead of ours."""
+    patience_ms: int = 0
+    """How long engines may be cut off from the controller without being given up."""
 
     def __post_init__(self) -> None:
         util._disable_session_extract_dates()
@@ -46,6 +48,7 @@ class Hub:
     async def engines(self, timeout: float = 3.0) -> dict[str, int]:
         """The ids of the registered engines, by ident."""
         content = await self.request("connection_request", {}, timeout)
+        self.patience_ms = content.get("patience_ms", 0)
         return {ident: int(id) for id, ident in content["engines"].items()}
 
     async def queues(self, timeout: float = 1.0) -> dict[int, int]:

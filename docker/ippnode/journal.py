@@ -1,10 +1,13 @@
-"""A record on disk of the tasks a scheduler has taken and not yet answered."""
+"""A record on disk of tasks that clients have sent and not yet had an answer to."""
 
 import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from ipyparallel import error
+from jupyter_client.session import Session
 
 REWRITE_BYTES = 4 * 1024 * 1024
 
@@ -18,6 +21,16 @@ class Task:
     """The request's header: what a reply needs to be recognised."""
     engine: str | None = None
     """The ident of the engine that works on it; None while it waits."""
+
+
+def lost_reply(session: Session, task: Task, why: str) -> list[bytes]:
+    """The reply to a task that will never be answered otherwise."""
+    try:
+        raise error.EngineError(f"Task {task.id!r} was lost: {why}")
+    except error.EngineError:
+        content = error.wrap_exception()
+    kind = task.header["msg_type"].replace("_request", "_reply")
+    return session.serialize(session.msg(kind, content, parent=task.header))
 
 
 class Journal:

@@ -27,7 +27,9 @@ SECURITY = PROFILE / "security"
 ENGINE_STATE = PROFILE / "log" / "engines.json"
 """The controller's list of registered engines, read again when it restarts."""
 TASK_JOURNAL = PROFILE / "log" / "tasks.journal"
-"""The tasks that clients wait for, read again when the controller restarts."""
+"""The load-balanced tasks that clients wait for, read again when the controller restarts."""
+DIRECT_JOURNAL = PROFILE / "log" / "direct.journal"
+"""The same of the tasks that clients sent to one engine."""
 
 
 def control_url(ident: str) -> str:

@@ -6,7 +6,8 @@ scheduler keeps a journal, and after a restart
 - passes on the results of tasks that went on running on their engines meanwhile,
 - answers with EngineError for tasks that had not been given to an engine, or whose engine or
   result is gone,
-- passes on the results that the direct scheduler had no address for any more (the hub sees them).
+- passes on what the hub has for clients that wait for direct tasks: results that the direct
+  scheduler had no address for any more, and word of those that were lost.
 
 Both schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
 has not connected again yet.
@@ -23,9 +24,9 @@ from jupyter_client.session import DELIM, json_packer
 from tornado.ioloop import PeriodicCallback
 from zmq.devices import ProcessMonitoredQueue
 
-from ippnode import paths
+from ippnode import outbox, paths
 from ippnode.checks import IDENT
-from ippnode.journal import Journal, Task
+from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peerloss import AskingContext
 from ippnode.peers import AnonymousPeers
 
@@ -85,7 +86,8 @@ class JournalingScheduler(TaskScheduler):
         for message in self.peers.early:
             self.dispatch_submission(message)
         waiting = [task for task in self.orphans.values() if task.engine is None]
-        self._announce(*(self._lost(task) for task in waiting))
+        why = "the controller was restarted before it could run"
+        self._announce(*(lost_reply(self.session, task, why) for task in waiting))
         for task in waiting:
             self._close(task.id)
 
@@ -110,14 +112,11 @@ class JournalingScheduler(TaskScheduler):
         self.failed.setdefault(engine, set())
 
     def _ask_engines(self) -> None:
-        """Ask the engines of resumed tasks something that they answer after those tasks.
-
-        An engine does one thing after the other. Once it has answered, a result that has not come
-        will not come: it was on its way when the earlier scheduler ended.
-        """
+        """Ask the engines of resumed tasks for their results; see `outbox`."""
         for engine in self.targets:
-            if not self.orphans.keys().isdisjoint(self.pending[engine]):
-                self.session.send(self.engine_stream, "kernel_info_request", ident=[engine, IDENT])
+            if ids := [id for id in self.pending[engine] if id in self.orphans]:
+                ident = [engine, IDENT]
+                self.session.send(self.engine_stream, outbox.REQUEST, {"ids": ids}, ident=ident)
 
     def _engine_has_answered(self, engine: bytes) -> None:
         lost = {id: job for id, job in self.pending[engine].items() if id in self.orphans}
@@ -130,25 +129,18 @@ class JournalingScheduler(TaskScheduler):
             self.pending[engine].update(others)
 
     def dispatch_result(self, raw_msg: list[zmq.Frame]) -> None:
-        """Pass on a result, unless it is the answer to what we asked ourselves."""
+        """Pass on a result that somebody waits for, unless it answers what we asked ourselves."""
+        engine = bytes(raw_msg[0])
         if bytes(raw_msg[1]) == IDENT:
-            self._engine_has_answered(bytes(raw_msg[0]))
-        else:
+            self._engine_has_answered(engine)
+            return
+        _, frames = self.session.feed_identities(raw_msg, copy=False)
+        if self.session.unpack(frames[2].bytes).get("msg_id") in self.pending.get(engine, {}):
             super().dispatch_result(raw_msg)
 
     def _give_up_absent_engines(self) -> None:
         for engine in set(self.pending).difference(self.targets):
             self.handle_stranded_tasks(engine)
-
-    def _lost(self, task: Task) -> list[bytes]:
-        """The reply to a task that no engine ever got."""
-        try:
-            raise error.EngineError(
-                f"Task {task.id!r} was lost: the controller was restarted before it could run"
-            )
-        except error.EngineError:
-            content = error.wrap_exception()
-        return self.session.serialize(self.session.msg("apply_reply", content, parent=task.header))
 
     def _announce(self, *replies: list[bytes]) -> None:
         """Pass on replies whose clients have an address that is not known."""
@@ -166,9 +158,9 @@ class JournalingScheduler(TaskScheduler):
             self.peers.forget()
 
     def dispatch_query_reply(self, msg: list[bytes]) -> None:
-        """The hub's list of engines, or a result that the direct scheduler could not deliver."""
+        """The hub's list of engines, or what it has for clients that wait for direct tasks."""
         _, frames = self.session.feed_identities(msg)
-        if self.session.unpack(frames[1])["msg_type"] == "apply_reply":
+        if self.session.unpack(frames[1])["msg_type"] in ("apply_reply", "execute_reply"):
             self._announce([DELIM, *frames])
         else:
             super().dispatch_query_reply(msg)

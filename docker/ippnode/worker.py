@@ -198,6 +198,7 @@ class WorkerAgent:
             "imports": self.imports,
             "threads": max(machine.cores() // max(len(self.slots), 1), 1),
             "connection": self.hub.connection,
+            "patience_ms": self.hub.patience_ms,
             "curve": [key.decode() for key in keys] if keys else None,
         }
 

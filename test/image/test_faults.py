@@ -184,6 +184,36 @@ def test_it_is_repaired_while_work_goes_on(cluster: Cluster, fault: Fault) -> No
     assert len(cluster.ready(WORKERS)["engines"]) == 4
 
 
+def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Cluster) -> None:
+    """Results wait for the controller; of a task whose result is too large to be kept, word comes
+    that it was lost."""
+    client = cluster.client()
+    cluster.full_strength(client, WORKERS, 20)
+    first, second, *_ = client.ids
+    client[:]["kept"] = True
+    direct = [client[id].apply_async(work, 3.0) for id in client.ids]
+    executed = client[first].execute("kept = 'changed'", silent=False, block=False)
+    large = client[second].apply_async(remote(lambda: bytes(10_000_000)))
+    view = client.load_balanced_view()
+    balanced = [view.apply_async(work, 0.5) for _ in client.ids]
+    time.sleep(0.5)
+    deadline = time.monotonic() + NO_HANG_SECONDS
+
+    # The controller's processes are gone, its machine answers to nothing: as after a power cut.
+    inside = ["nsenter", "-t", str(host_pid(cluster, "controller")), "-n"]
+    sh(*inside, "ip", "link", "set", "eth0", "down")
+    time.sleep(8)
+    cluster.docker("kill", "controller")
+    cluster.docker("start", "controller")
+
+    cluster.full_strength(client, WORKERS, 20)
+    assert [outcome(task, deadline) for task in direct] == ["done"] * 4
+    assert outcome(executed, deadline).status == "ok"
+    assert outcome(large, deadline) in (bytes(10_000_000), "EngineError")
+    assert {outcome(task, deadline) for task in balanced} <= {"done", "EngineError"}
+    assert client[first]["kept"] == "changed"
+
+
 def test_no_id_was_given_twice(cluster: Cluster) -> None:
     """After all of the above: an engine that is started now gets an id that nobody had."""
     client = cluster.client()
