@@ -23,8 +23,6 @@ import json, os
 print(json.dumps({c._engines[i].rsplit("-", 2)[0]: c[i].apply_sync(os.getpid) for i in c.ids}))
 `;
 
-const OWN = ["--filter", `label=test=${NAME}`];
-
 describe("what was changed by hand", function () {
   this.timeout(300_000);
   let stack: TestStack;
@@ -37,7 +35,11 @@ describe("what was changed by hand", function () {
     writeFileSync(join(stack.folder, "own/Dockerfile"), DOCKERFILE);
     await stack.up();
   });
-  after(() => stack.remove());
+  after(async () => {
+    await stack.remove();
+    const images = await docker("image", "ls", "--quiet", "--filter", `label=test=${NAME}`);
+    if (images !== "") await docker("image", "rm", "--force", ...images.split("\n"));
+  });
 
   async function isRepaired(reason: RegExp, resources: string[]) {
     const before: Record<string, number> = await pids().catch(() => ({}));
@@ -101,14 +103,16 @@ describe("what was changed by hand", function () {
   });
 
   it("an image removed: it is built again, and the containers stay", async () => {
-    const name = await docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", ...OWN);
+    const id = await docker("inspect", "--format", "{{.Image}}", `ipp-${NAME}-w1`);
+    const name = await docker("image", "inspect", "--format", "{{index .RepoTags 0}}", id);
     await docker("image", "rm", "--force", name);
+    assert.equal(await docker("image", "ls", "--quiet", name), "");
     const before = await pids();
     const preview = await stack.preview({ refresh: true });
-    assert.ok(changed(preview).includes(`${NAME}-image-own-local-own`));
+    assert.ok(changed(preview).includes(`${NAME}-image-own-local-own`), preview.output);
     await stack.up({ refresh: true });
     assert.equal((await pids()).w2, before.w2, "the other worker's engine was touched");
-    assert.notEqual(await docker("image", "ls", "--quiet", ...OWN), "");
+    assert.notEqual(await docker("image", "ls", "--quiet", name), "");
     assert.deepEqual((await stack.preview()).steps, []);
   });
 
