@@ -3,7 +3,7 @@
 #
 #   bash tools/engine/build.sh PART...
 #
-# PART is cli, nodejs, yaml, docker or command. The last lines on stdout are `PART=PATH`, one for
+# PART is cli, nodejs, nodejs-host, yaml, docker or command. The last lines on stdout are `PART=PATH`, one for
 # each PART in the order asked for; everything else goes to stderr.
 #
 # The binaries are in ${XDG_CACHE_HOME:-$HOME/.cache}/ipyparallel-cluster/engine/GROUP-KEY/bin,
@@ -29,7 +29,12 @@ select_part() {
       ;;
     nodejs)
       folder=language-nodejs
+      package=./cmd/pulumi-language-nodejs
+      ;;
+    nodejs-host)
+      folder=language-nodejs
       package=github.com/pulumi/pulumi/sdk/v3/nodejs/cmd/pulumi-language-nodejs
+      binary=pulumi-nodejs-host # started by pulumi-language-nodejs
       ldflags+=" $version_flag=3.66.0"
       ;;
     yaml)
@@ -44,11 +49,11 @@ select_part() {
       package=./cmd/pulumi-resource-$1
       ;;
     *)
-      echo "engine: unknown part \"$1\": use cli, nodejs, yaml, docker or command" >&2
+      echo "engine: unknown part \"$1\": use cli, nodejs, nodejs-host, yaml, docker or command" >&2
       exit 2
       ;;
   esac
-  binary=$(basename "$package")
+  [ "$1" = nodejs-host ] || binary=$(basename "$package")
 }
 
 # key prints the hash of what the selected group is built from.
@@ -94,7 +99,7 @@ build() {
 }
 
 if [ $# -eq 0 ]; then
-  echo "usage: bash tools/engine/build.sh cli|nodejs|yaml|docker|command ..." >&2
+  echo "usage: bash tools/engine/build.sh cli|nodejs|nodejs-host|yaml|docker|command ..." >&2
   exit 2
 fi
 if ! command -v go >/dev/null; then

@@ -57,7 +57,7 @@ export const pulumi = {
         );
       }
       log.say("no download; building it from Go modules (the first time about 4 minutes)");
-      const { cli, nodejs } = await build(["cli", "nodejs"], log);
+      const { cli, nodejs } = await build(["cli", "nodejs", "nodejs-host"], log);
       updateRecord({ cli: { pulumi: cli, nodejs, sources: sources() } });
     }
   },
