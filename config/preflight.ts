@@ -99,20 +99,41 @@ const DEADLINE = 9_000;
 
 const PROBE_SCRIPT = join(__dirname, "probe.sh");
 
+/** Looks that were begun and not asked for yet, by what is run. */
+const begun = new Map<string, Promise<Probe>>();
+
+/** Begins to look at all hosts of a cluster; `probeHosts` takes what is found. */
+export function beginProbes(cluster: string, plan: ClusterPlan): void {
+  for (const command of probeCommands(cluster, plan).values()) {
+    begun.set(command.join("\0"), probe(command));
+  }
+}
+
 /** Looks at all hosts of a cluster, side by side. */
 export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Map<string, Probe>> {
+  const probes = [...probeCommands(cluster, plan)].map(async ([host, command]) => {
+    const key = command.join("\0");
+    const looking = begun.get(key) ?? probe(command);
+    begun.delete(key);
+    return [host, await looking] as const;
+  });
+  return new Map(await Promise.all(probes));
+}
+
+/** What looks at each host. */
+function probeCommands(cluster: string, plan: ClusterPlan): Map<string, string[]> {
   const controller = plan.host(plan.controllerHost);
   const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
   const present = [...hosts].filter((host) => !plan.leftAlone(host));
-  const probes = present.map(async (name) => {
+  const commands = present.map((name): [string, string[]] => {
     const host = plan.host(name);
     const words = ["sh", "-s", "--", host.docker, cluster];
     if (name !== plan.controllerHost) {
       words.push(controller.address, String(plan.ports.engine[0]));
     }
-    return [name, await probe(hostCommand(host, quote(...words)))] as const;
+    return [name, hostCommand(host, quote(...words))];
   });
-  return new Map(await Promise.all(probes));
+  return new Map(commands);
 }
 
 /** Runs the probe on one host; it never fails, but tells why there is nothing to tell. */

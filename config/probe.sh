@@ -37,24 +37,20 @@ if [ $# -ge 4 ] && command -v bash >/dev/null && command -v timeout >/dev/null; 
   reach "$3" "$4" &
 fi
 
-if ! command -v docker >/dev/null; then
-  # Over ssh:// it is needed; a socket on this machine can be used without it.
-  case $endpoint in
-    ssh://*) echo "docker-missing the command docker is not on the PATH there" ;;
-  esac
-elif answer=$(docker info --format '{{.ServerVersion}} {{.NCPU}} {{.MemTotal}} {{.DockerRootDir}}' 2>&1) &&
-  version=${answer%% *} && [ -n "$version" ]; then
+# What Docker has for containers.
+engine() {
+  answer=$(docker info --format '{{.ServerVersion}} {{.NCPU}} {{.MemTotal}} {{.DockerRootDir}}' 2>&1) &&
+    version=${answer%% *} && [ -n "$version" ] || {
+    echo "docker-error $(printf '%s\n' "$answer" | tail -n 1)"
+    return
+  }
   rest=${answer#* }
   echo "docker $version"
   echo "cores ${rest%% *}"
   rest=${rest#* }
   echo "memory ${rest%% *}"
   echo "disk $(df -P -k "${rest#* }" 2>/dev/null | awk 'NR == 2 { print $4 }')"
-  docker ps --no-trunc --format '{{.Label "ipyparallel.cluster"}}|{{.Ports}}' |
-    awk -F'|' -v own="$cluster" '{ print ($1 == own ? "own " : "published ") $2 }'
-else
-  echo "docker-error $(printf '%s\n' "$answer" | tail -n 1)"
-fi
+}
 
 # What the cluster has here: its parts, their containers' state, and what runs in them. Of many
 # containers only some are asked at once, and after 5 s none any more.
@@ -73,11 +69,24 @@ look='
   fi
   true
 '
-if [ -n "${version:-}" ]; then
-  parts=$(docker ps --all --filter "label=ipyparallel.cluster=$cluster" \
-    --format '{{.Label "ipyparallel.part"}} {{.State}} {{.ID}}')
-  printf '%s\n' "$parts" | awk '$2 == "running" { print "runs " $1 }'
-  printf '%s\n' "$parts" | timeout 5 xargs -r -n 3 -P 16 sh -c "$look" look
+containers() {
+  format='{{.Label "ipyparallel.cluster"}}|{{.Label "ipyparallel.part"}}|{{.State}}|{{.ID}}|{{.Ports}}'
+  all=$(docker ps --all --no-trunc --format "$format" 2>/dev/null) || return
+  printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '
+    { print ($1 == own ? "own " : "published ") $5 }
+    $1 == own && $3 == "running" { print "runs " $2 }'
+  printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '$1 == own { print $2, $3, $4 }' |
+    timeout 5 xargs -r -n 3 -P 16 sh -c "$look" look
+}
+
+if command -v docker >/dev/null; then
+  engine &
+  containers
+else
+  # Over ssh:// it is needed; a socket on this machine can be used without it.
+  case $endpoint in
+    ssh://*) echo "docker-missing the command docker is not on the PATH there" ;;
+  esac
 fi
 
 # Sockets that listen (state 0A), as hexadecimal address:port.

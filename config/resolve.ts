@@ -1,5 +1,6 @@
 import type { WorkerSpec } from "../components";
 import { Mistake } from "../components/lib/mistake";
+import { type ClusterPlan, planCluster } from "../components/lib/plan";
 import { mebibytes } from "../components/lib/sizes";
 import type { ClusterConfig, WorkerOptions } from "./schema";
 
@@ -105,4 +106,22 @@ export function toWorkerSpec(worker: NamedOptions, cores: number | undefined): W
   return Object.fromEntries(
     Object.entries(spec).filter(([, value]) => value !== undefined),
   ) as unknown as WorkerSpec;
+}
+
+/**
+ * What a cluster declares of its hosts, before one of them was asked.
+ *
+ * Workers with as many engines as cores count as having one.
+ *
+ * @param cluster name of the cluster.
+ */
+export function planDeclared(cluster: string, config: ClusterConfig): ClusterPlan {
+  const { controller, registry: _, minReady: __, ...same } = config;
+  return planCluster(cluster, {
+    ...same,
+    controllerHost: controller?.host,
+    basePort: controller?.basePort,
+    imageContext: "",
+    workers: expandWorkers(config).map((worker) => toWorkerSpec(worker, 1)),
+  });
 }

@@ -3,9 +3,9 @@ import { join } from "node:path";
 
 import { safeLoad } from "js-yaml";
 
-import { type ClusterPlan, planCluster } from "../components/lib/plan";
+import type { ClusterPlan } from "../components/lib/plan";
 import { parseCluster } from "./parse";
-import { expandWorkers, toWorkerSpec } from "./resolve";
+import { planDeclared } from "./resolve";
 import type { ClusterConfig } from "./schema";
 
 /**
@@ -24,17 +24,8 @@ export function clusterOfStackFile(stack: string): ClusterConfig {
 /**
  * The cluster that a stack file declares, without Pulumi: for tools that look at its hosts.
  *
- * Workers with as many engines as cores count as having one, since no host was asked.
- *
  * @throws Mistake if the file has mistakes, or an error if it can't be read.
  */
 export function planFromStackFile(stack: string): ClusterPlan {
-  const { controller, registry: _, minReady: __, ...cluster } = clusterOfStackFile(stack);
-  const workers = expandWorkers({ ...cluster, controller });
-  return planCluster(stack, {
-    ...cluster,
-    controllerHost: controller?.host,
-    imageContext: "",
-    workers: workers.map((worker) => toWorkerSpec(worker, 1)),
-  });
+  return planDeclared(stack, clusterOfStackFile(stack));
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { planCluster } from "../../components/lib/plan";
-import { parseProbe, type Probe, problems } from "../../config/preflight";
+import { beginProbes, parseProbe, type Probe, probeHosts, problems } from "../../config/preflight";
 
 const plan = planCluster("dev", {
   imageContext: "docker",
@@ -171,7 +171,7 @@ describe("the look at a host", () => {
 const DOCKER = `#!/bin/sh
 case "$1 $2" in
   info*) echo "20.10.24 8 8589934592 /tmp" ;;
-  "ps --all") seq -f "w%g running id" 300; echo "gone exited id" ;;
+  "ps --all") seq -f "dev|w%g|running|id|" 300; echo "dev|gone|exited|id|" ;;
   exec*)
     echo + >>"$LOG"
     sleep "$SECONDS_EACH"
@@ -181,6 +181,28 @@ case "$1 $2" in
   inspect*) echo 2026-01-01T00:00:00Z ;;
 esac
 `;
+
+describe("a look at hosts that was begun", () => {
+  it("is the one that is asked for, once", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "probe-test-"));
+    const log = join(folder, "log");
+    const docker = `#!/bin/sh\ncase $1 in info) echo >>${log}; echo "27.0.1 2 1024 /tmp" ;; esac\n`;
+    writeFileSync(join(folder, "docker"), docker, { mode: 0o755 });
+    const { PATH } = process.env;
+    process.env.PATH = `${folder}:${PATH ?? ""}`;
+    try {
+      const here = planCluster("dev", { imageContext: "", workers: [{ name: "w1" }] });
+      beginProbes("dev", here);
+      assert.equal((await probeHosts("dev", here)).get("local")?.docker, "27.0.1");
+      assert.equal(readFileSync(log, "utf8"), "\n");
+      await probeHosts("dev", here);
+      assert.equal(readFileSync(log, "utf8"), "\n\n");
+    } finally {
+      process.env.PATH = PATH;
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
 
 describe("the probe on a host with 300 containers of the cluster", function () {
   this.timeout(20_000);

@@ -58,6 +58,25 @@ describe("program.cjs", function () {
     assert.match(stderr, /SyntaxError/);
   });
 
+  it("is run with what the SDK rarely needs left for later", () => {
+    const script = `
+      require("./config/early.cjs");
+      const isLoaded = () => Object.keys(require.cache).some((f) => f.endsWith("/typescript.js"));
+      const pulumi = require("@pulumi/pulumi");
+      const before = isLoaded();
+      pulumi.runtime.serializeFunction(() => 42).then(({ text }) => {
+        console.log(before, isLoaded(), text.includes("42"));
+      });
+    `;
+    const run = () =>
+      spawnSync(process.execPath, ["--no-warnings", "-e", script], {
+        cwd: PROJECT,
+        encoding: "utf8",
+      });
+    run(); // translates what is not translated yet, which takes the compiler
+    assert.equal(run().stdout.trim(), "false true true");
+  });
+
   it("is what Pulumi runs", () => {
     const { main } = JSON.parse(readFileSync(join(PROJECT, "package.json"), "utf8")) as {
       main: string;
