@@ -36,13 +36,6 @@ const restartDocker = (name: HostName) => async (cluster: HostCluster) => {
   await cluster.host(name).startDockerd();
 };
 
-/** Reboots a host that takes so many seconds to start: tasks end meanwhile. */
-const rebootSlowly = (name: HostName, off: number) => async (cluster: HostCluster) => {
-  await cluster.host(name).powerOff();
-  await seconds(off);
-  await cluster.host(name).powerOn();
-};
-
 /** A worker's link is cut for a while, and tasks are done elsewhere meanwhile. */
 export function cutLink(duration: number): HostFault {
   return {
@@ -87,7 +80,8 @@ export const HOST_FAULTS: HostFault[] = [
   },
   {
     name: "the controller's host reboots",
-    inject: rebootSlowly("head", 12),
+    // Long enough for tasks to end meanwhile.
+    inject: (cluster) => cluster.host("head").reboot(12),
     takesQueue: true,
     allowed: 60,
     hasEnd: true,

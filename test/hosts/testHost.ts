@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { eventually, run, runMaking, script } from "./run";
 import type { SshClient } from "./sshClient";
 
@@ -102,9 +103,10 @@ export class TestHost {
     await run(script("host.sh"), ["off", this.settings.id]);
   }
 
-  /** Pulls the plug and turns the host on again. */
-  async reboot(): Promise<void> {
+  /** Pulls the plug and turns the host on again, so many seconds later. */
+  async reboot(seconds = 0): Promise<void> {
     await this.powerOff();
+    await setTimeout(seconds * 1000);
     await this.powerOn();
   }
 

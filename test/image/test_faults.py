@@ -87,16 +87,21 @@ def controller_process(number: int, name: str) -> Callable[[Cluster], None]:
     return lambda cluster: void(cluster.run("controller", "sh", "-c", command))
 
 
+def set_link(cluster: Cluster, container: str, state: str) -> None:
+    """Cut a container's link ("down"), or mend it ("up")."""
+    pid = host_pid(cluster, container)
+    sh("nsenter", "-t", str(pid), "-n", "ip", "link", "set", "eth0", state)
+
+
 def cut(container: str, seconds: float) -> Callable[[Cluster], None]:
     """Cut a container's link for a while."""
 
     def inject(cluster: Cluster) -> None:
-        inside = ["nsenter", "-t", str(host_pid(cluster, container)), "-n"]
-        sh(*inside, "ip", "link", "set", "eth0", "down")
+        set_link(cluster, container, "down")
         try:
             time.sleep(seconds)
         finally:
-            sh(*inside, "ip", "link", "set", "eth0", "up")
+            set_link(cluster, container, "up")
 
     return inject
 
@@ -200,8 +205,7 @@ def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Clu
     deadline = time.monotonic() + NO_HANG_SECONDS
 
     # The controller's processes are gone, its machine answers to nothing: as after a power cut.
-    inside = ["nsenter", "-t", str(host_pid(cluster, "controller")), "-n"]
-    sh(*inside, "ip", "link", "set", "eth0", "down")
+    set_link(cluster, "controller", "down")
     time.sleep(8)
     cluster.docker("kill", "controller")
     cluster.docker("start", "controller")
