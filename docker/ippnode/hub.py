@@ -3,6 +3,7 @@
 - All its processes end when one of them does; the agent then starts it anew.
 - No task is lost without an answer: see `scheduler`.
 - Engines that are restored after a restart but have died meanwhile are unregistered.
+- Clients miss no engine that comes or goes while they connect.
 - An interrupted write of the list of engines does no harm.
 """
 
@@ -25,6 +26,7 @@ from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
 from jupyter_client.session import DELIM
 from tornado.ioloop import IOLoop, PeriodicCallback
+from traitlets import default
 from traitlets.config import Config
 
 from ippnode import outbox, paths, scheduler
@@ -35,11 +37,15 @@ from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peerloss import SILENCE_MS, AskingContext
 
 CHILD_CHECK_MS = 250
+SUBSCRIPTION = b"\1"
+"""What a subscriber to all that is published sends first."""
 RESTORE_GRACE_SECONDS = 8.0
 """Time a restored engine may take to be heard of, before it is held for dead."""
 ASK_SECONDS = (3.0, 12.0, 30.0, 60.0)
 """When, after a restart, engines are asked for results of earlier direct tasks: more than once,
 since a question does not reach an engine that is not connected yet."""
+REPEAT_SECONDS = 600.0
+"""How long it is told who begins to listen that an engine came or went."""
 LOST = "the controller was restarted, and its engine has no result for it any more"
 
 
@@ -51,7 +57,11 @@ class RestoringHub(Hub):
     """
 
     def __init__(self, **kwargs: Any) -> None:
+        self.changes: dict[int, tuple[float, str]] = {}
+        """When an engine came or went last, and its ident; the latest is the last."""
         super().__init__(**kwargs)
+        self.notifier.socket.XPUB_VERBOSE = 1
+        self.notifier.on_recv(self._repeat_changes)
         self.silent: set[bytes] = set()
         """Restored engines that have not been heard of yet."""
         self.scheduler: bytes | None = None
@@ -142,16 +152,40 @@ class RestoringHub(Hub):
             self._close(id)
             super().save_queue_result(idents, msg)
 
+    # ---- engines that come and go
+
+    def finish_registration(self, heart: bytes) -> None:
+        super().finish_registration(heart)
+        if (id := self.hearts.get(heart)) is not None:
+            self._note_change(id, self.engines[id].uuid)
+
     def unregister_engine(self, ident: bytes, msg: dict[str, Any]) -> None:
         engine = self.engines.get(msg["content"].get("id"))
         super().unregister_engine(ident, msg)
         if engine is not None:
+            self._note_change(engine.id, engine.uuid)
             self._give_up_orphans(engine.uuid)
             # Clients that are told that an engine is gone give up its tasks by themselves.
             for task in [
                 task for task in self.journal.tasks.values() if task.engine == engine.uuid
             ]:
                 self._close(task.id)
+
+    def _note_change(self, id: int, ident: str) -> None:
+        self.changes.pop(id, None)
+        self.changes[id] = (time.monotonic(), ident)
+
+    def _repeat_changes(self, frames: list[bytes]) -> None:
+        """Somebody begins to listen: a client that was told of the engines before it could hear
+        what changes, or one that was cut off. What others hear twice changes nothing."""
+        if frames != [SUBSCRIPTION]:
+            return
+        since = time.monotonic() - REPEAT_SECONDS
+        self.changes = {id: change for id, change in self.changes.items() if change[0] > since}
+        for id, (_, ident) in self.changes.items():
+            kind = "registration" if id in self.engines else "unregistration"
+            content = {"id": id, "uuid": ident}
+            self.session.send(self.notifier, f"{kind}_notification", content=content)
 
     def _ask_engines(self) -> None:
         """Ask the engines of orphans for their results."""
@@ -205,6 +239,14 @@ class PromptHeartMonitor(HeartMonitor):
             self.handle_new_hearts([msg[0]])
 
 
+class HubContext(AskingContext):
+    """The hub's context: who publishes hears who begins to listen."""
+
+    def socket(self, socket_type: int, *args: Any, **kwargs: Any) -> Any:
+        kind = zmq.XPUB if socket_type == zmq.PUB else socket_type
+        return super().socket(kind, *args, **kwargs)
+
+
 class Controller(IPController):
     """An IPController whose processes live and die together."""
 
@@ -220,6 +262,10 @@ class Controller(IPController):
         AskingContext.patience_ms = cut_off_ms
         AskingContext.silence_ms = max(SILENCE_MS, cut_off_ms + 5000)
         super().init_hub()
+
+    @default("context")
+    def _hub_context(self) -> HubContext:
+        return HubContext()
 
     def client_url(self, channel: str, index: int | None = None) -> str:
         """The address of one of the clients' channels: they are asked often there, but on the one

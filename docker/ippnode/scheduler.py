@@ -173,12 +173,16 @@ class JournalingScheduler(TaskScheduler):
 
     def _register_engine(self, uid: bytes) -> None:
         if uid in self.targets:
-            return  # heard of in the hub's reply and by its notification
+            return  # heard of in the hub's reply and by its notification, which may be repeated
         resumed = self.pending.get(uid, {})
         super()._register_engine(uid)
         self.pending[uid].update(resumed)
         for _ in resumed:
             self.add_job(self.targets.index(uid))
+
+    def _unregister_engine(self, uid: bytes) -> None:
+        if uid in self.targets:
+            super()._unregister_engine(uid)
 
     def save_unmet(self, job: Job) -> None:
         self.journal.take(Task(job.msg_id, job.header))

@@ -213,6 +213,20 @@ def test_an_engine_that_is_shut_down_comes_back(cluster: Cluster) -> None:
     cluster.full_strength(client, WORKERS, 15)
 
 
+def test_a_client_that_listens_late_hears_which_engines_came_and_went(cluster: Cluster) -> None:
+    late, other = cluster.client(), cluster.client()
+    before = late.ids
+    listen = late._notification_socket
+    late._io_loop.add_callback(listen.unsubscribe, b"")
+    time.sleep(0.5)
+    other.shutdown(targets=before[0], block=False)
+    time.sleep(1)
+    cluster.full_strength(other, WORKERS, 15)
+    assert late.ids == before != other.ids
+    late._io_loop.add_callback(listen.subscribe, b"")
+    cluster.full_strength(late, WORKERS, 5)
+
+
 def test_status_shows_an_edited_and_a_deleted_engine_file(cluster: Cluster) -> None:
     before = processes(cluster, "w2")
     declared = cluster.status("w2")["connection_sha256"]
