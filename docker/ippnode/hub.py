@@ -71,9 +71,7 @@ class RestoringHub(Hub):
         if not scheduler.is_restart:
             paths.DIRECT_JOURNAL.unlink(missing_ok=True)
         self.journal = Journal(paths.DIRECT_JOURNAL)
-        self.orphans = dict(self.journal.tasks)
-        """Direct tasks from before the restart; their clients have other addresses now."""
-        if self.orphans:
+        if self.journal.orphans:
             self.asker = AskingContext.instance().socket(zmq.DEALER)
             self.asker.IDENTITY = ASKER
             url = util.disambiguate_url(self.parent.client_url("mux"))
@@ -145,11 +143,11 @@ class RestoringHub(Hub):
         id = self.session.unpack(msg[2]).get("msg_id")
         if ASKER in idents:
             self._give_up_orphans(idents[1].decode())
-        elif id in self.orphans:
-            self._close(id)
+        elif id in self.journal.orphans:
+            self.journal.answer(id)
             self._tell([DELIM, *msg])
         elif OWN.isdisjoint(idents):
-            self._close(id)
+            self.journal.answer(id)
             super().save_queue_result(idents, msg)
 
     # ---- engines that come and go
@@ -169,7 +167,7 @@ class RestoringHub(Hub):
             for task in [
                 task for task in self.journal.tasks.values() if task.engine == engine.uuid
             ]:
-                self._close(task.id)
+                self.journal.answer(task.id)
 
     def _note_change(self, id: int, ident: str) -> None:
         self.changes.pop(id, None)
@@ -189,20 +187,16 @@ class RestoringHub(Hub):
 
     def _ask_engines(self) -> None:
         """Ask the engines of orphans for their results."""
-        for engine in {task.engine for task in self.orphans.values()}:
+        for engine in {task.engine for task in self.journal.orphans.values()}:
             if engine.encode() in self.by_ident:
-                ids = [task.id for task in self.orphans.values() if task.engine == engine]
+                ids = [task.id for task in self.journal.orphans.values() if task.engine == engine]
                 self.session.send(self.asker, outbox.REQUEST, {"ids": ids}, ident=engine.encode())
 
     def _give_up_orphans(self, engine: str) -> None:
-        lost = [task for task in self.orphans.values() if task.engine == engine]
+        lost = [task for task in self.journal.orphans.values() if task.engine == engine]
         for task in lost:
-            self._close(task.id)
+            self.journal.answer(task.id)
         self._tell(*(lost_reply(self.session, task, LOST) for task in lost))
-
-    def _close(self, id: str) -> None:
-        self.journal.answer(id)
-        self.orphans.pop(id, None)
 
     def _tell(self, *replies: list[bytes]) -> None:
         """Have the task scheduler pass on replies."""
@@ -218,7 +212,7 @@ class RestoringHub(Hub):
                 self.log.warning("engine %i did not outlive the restart: unregistered", engine)
                 self.unregister_engine(heart, {"content": {"id": engine}})
         self.silent.clear()
-        for engine in {task.engine for task in self.orphans.values()}:
+        for engine in {task.engine for task in self.journal.orphans.values()}:
             if engine.encode() not in self.by_ident:
                 self._give_up_orphans(engine)
 

@@ -45,6 +45,8 @@ class Journal:
         if path.exists():
             for line in path.read_text(errors="replace").splitlines():
                 self._replay(line)
+        self.orphans = dict(self.tasks)
+        """Tasks that an earlier process took; their clients have new addresses now."""
         self._rewrite()
 
     def take(self, task: Task) -> None:
@@ -60,6 +62,7 @@ class Journal:
 
     def answer(self, id: str) -> None:
         """A task was answered, whether with a result or an error."""
+        self.orphans.pop(id, None)
         if self.tasks.pop(id, None):
             self._append(["answer", id])
 

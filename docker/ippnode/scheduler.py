@@ -59,9 +59,7 @@ class JournalingScheduler(TaskScheduler):
 
     def start(self) -> None:
         self.journal = Journal(paths.TASK_JOURNAL)
-        self.orphans = dict(self.journal.tasks)
-        """Tasks that an earlier scheduler took; their clients have new addresses now."""
-        for task in self.orphans.values():
+        for task in self.journal.orphans.values():
             if task.engine:
                 self._resume(task, task.engine.encode())
         super().start()
@@ -85,11 +83,11 @@ class JournalingScheduler(TaskScheduler):
         Scheduler.start(self)
         for message in self.peers.early:
             self.dispatch_submission(message)
-        waiting = [task for task in self.orphans.values() if task.engine is None]
+        waiting = [task for task in self.journal.orphans.values() if task.engine is None]
         why = "the controller was restarted before it could run"
         self._announce(*(lost_reply(self.session, task, why) for task in waiting))
         for task in waiting:
-            self._close(task.id)
+            self.journal.answer(task.id)
 
     def _resume(self, task: Task, engine: bytes) -> None:
         """Expect the result of a task that an engine may still be working on."""
@@ -114,12 +112,12 @@ class JournalingScheduler(TaskScheduler):
     def _ask_engines(self) -> None:
         """Ask the engines of resumed tasks for their results; see `outbox`."""
         for engine in self.targets:
-            if ids := [id for id in self.pending[engine] if id in self.orphans]:
+            if ids := [id for id in self.pending[engine] if id in self.journal.orphans]:
                 ident = [engine, IDENT]
                 self.session.send(self.engine_stream, outbox.REQUEST, {"ids": ids}, ident=ident)
 
     def _engine_has_answered(self, engine: bytes) -> None:
-        lost = {id: job for id, job in self.pending[engine].items() if id in self.orphans}
+        lost = {id: job for id, job in self.pending[engine].items() if id in self.journal.orphans}
         others = {id: job for id, job in self.pending[engine].items() if id not in lost}
         if lost:
             self.pending[engine] = lost
@@ -167,10 +165,6 @@ class JournalingScheduler(TaskScheduler):
 
     # ---- what is written down
 
-    def _close(self, id: str) -> None:
-        self.journal.answer(id)
-        self.orphans.pop(id, None)
-
     def _register_engine(self, uid: bytes) -> None:
         if uid in self.targets:
             return  # heard of in the hub's reply and by its notification, which may be repeated
@@ -194,12 +188,12 @@ class JournalingScheduler(TaskScheduler):
         self.journal.place(Task(job.msg_id, job.header, engine.decode()))
 
     def handle_result(self, idents: Any, parent: Any, raw_msg: Any, success: bool = True) -> None:
-        if parent["msg_id"] in self.orphans:
+        if parent["msg_id"] in self.journal.orphans:
             frames = [bytes(frame) for frame in raw_msg]
             self._announce(frames[frames.index(DELIM) :])
         super().handle_result(idents, parent, raw_msg, success)
-        self._close(parent["msg_id"])
+        self.journal.answer(parent["msg_id"])
 
     def fail_unreachable(self, msg_id: str, why: Any = error.ImpossibleDependency) -> None:
         super().fail_unreachable(msg_id, why)
-        self._close(msg_id)
+        self.journal.answer(msg_id)
