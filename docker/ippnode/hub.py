@@ -3,6 +3,7 @@
 - All its processes end when one of them does; the agent then starts it anew.
 - No task is lost without an answer: see `scheduler`.
 - Engines that are restored after a restart but have died meanwhile are unregistered.
+- It knows in which container each worker was set up last.
 - Clients miss no engine that comes or goes while they connect.
 - An interrupted write of the list of engines does no harm.
 """
@@ -31,7 +32,7 @@ from traitlets.config import Config
 
 from ippnode import outbox, paths, scheduler
 from ippnode.checks import ASKER, OWN
-from ippnode.files import read_json
+from ippnode.files import canonical, read_json, write_private
 from ippnode.forkserver import die_with_parent, set_process_name
 from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peerloss import SILENCE_MS, AskingContext
@@ -67,6 +68,8 @@ class RestoringHub(Hub):
         self.scheduler: bytes | None = None
         self.untold: list[list[bytes]] = []
         """Replies that wait for the task scheduler."""
+        self.claims: dict[str, str] = read_json(paths.CLAIMS) or {}
+        """The container that each worker was set up in last; see `worker`."""
         self.query_handlers["scheduler_request"] = self._meet_scheduler
         if not scheduler.is_restart:
             paths.DIRECT_JOURNAL.unlink(missing_ok=True)
@@ -114,10 +117,14 @@ class RestoringHub(Hub):
 
     def connection_request(self, client_id: bytes, msg: dict[str, Any]) -> None:
         """Reply with the engines, and with how long those may be cut off without being given up."""
+        if new := msg["content"].get("claims"):
+            self.claims |= new
+            write_private(paths.CLAIMS, canonical(self.claims))
         content = {
             "status": "ok",
             "engines": {str(id): engine.uuid for id, engine in self.engines.items()},
             "patience_ms": AskingContext.patience_ms,
+            "claims": self.claims,
         }
         self.session.send(self.query, "connection_reply", content, parent=msg, ident=client_id)
 

@@ -29,6 +29,8 @@ class Hub:
     """Seconds by which the controller's clock is ahead of ours."""
     patience_ms: int = 0
     """How long engines may be cut off from the controller without being given up."""
+    claims: dict[str, str] = field(default_factory=dict)
+    """The container that each worker was set up in last, as far as the hub knows."""
 
     def __post_init__(self) -> None:
         util._disable_session_extract_dates()
@@ -45,10 +47,13 @@ class Hub:
         """The address of one of the controller's channels."""
         return f"{self.connection['interface']}:{self.connection[channel]}"
 
-    async def engines(self, timeout: float = 3.0) -> dict[str, int]:
-        """The ids of the registered engines, by ident."""
-        content = await self.request("connection_request", {}, timeout)
+    async def engines(
+        self, timeout: float = 3.0, claims: dict[str, str] | None = None
+    ) -> dict[str, int]:
+        """The ids of the registered engines, by ident; the hub is told of new `claims` before."""
+        content = await self.request("connection_request", {"claims": claims or {}}, timeout)
         self.patience_ms = content.get("patience_ms", 0)
+        self.claims = content.get("claims", {})
         return {ident: int(id) for id, ident in content["engines"].items()}
 
     async def queues(self, timeout: float = 1.0) -> dict[int, int]:

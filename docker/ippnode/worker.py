@@ -3,6 +3,9 @@
 For each slot it compares "the process runs" with "the hub knows its ident", and starts the slot
 anew whenever the two differ. That one rule repairs engines that were killed, froze, were cut off,
 or were forgotten by a controller.
+
+A worker may be moved off a host that can't be reached, and the host come back with the container.
+So the hub is told in which container the worker was set up last, and another one ends its engines.
 """
 
 import asyncio
@@ -85,6 +88,10 @@ class WorkerAgent:
         self.slots: dict[int, Slot] = {}
         self.hub: Hub | None = None
         self.known: dict[str, int] = {}
+        self.claim = paths.CLAIM.read_text() if paths.CLAIM.exists() else ""
+        """What this container is known by."""
+        self.claims: dict[str, str] = {}
+        """What the hub is still to be told: that the worker was set up here."""
         self.hub_answers = asyncio.Event()
         self.look_now = asyncio.Event()
         self.changed = asyncio.Condition()
@@ -222,13 +229,21 @@ class WorkerAgent:
 
     async def _look(self) -> None:
         hub = self.hub
+        claims = dict(self.claims)
         try:
-            known = await hub.engines()
+            known = await hub.engines(claims=claims)
         except HubUnreachable:
             if hub is self.hub:
                 self.hub_answers.clear()
             return
         if hub is not self.hub:
+            return
+        if claims == self.claims:
+            self.claims.clear()
+        if self._superseded():
+            if self.slots and not self.claims:
+                print("this worker was set up in another container since: engines end", flush=True)
+                await self._set_count(0)
             return
         self.known = known
         self.hub_answers.set()
@@ -241,12 +256,18 @@ class WorkerAgent:
             if ident not in self.jobs.running and self.mine.fullmatch(ident):
                 hub.unregister(id)  # an earlier incarnation that the hub still lists
 
+    def _superseded(self) -> bool:
+        """Whether the worker was set up in another container since."""
+        return self.hub is not None and self.hub.claims.get(self.name, self.claim) != self.claim
+
     # ---- commands
 
     async def engines(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl engines`: declare how many engines run, and wait until they do."""
         declared, connection, timeout = self._parse_engines(options, stdin)
         try:
+            self.claim = self.claim or secrets.token_hex(4)
+            write_private(paths.CLAIM, self.claim)
             write_private(paths.ENGINE_FILE, canonical(connection))
             write_private(paths.DECLARED, canonical(declared))
             record.note(list(SET_UP))
@@ -254,6 +275,7 @@ class WorkerAgent:
             raise Failed(
                 f"worker {self.name}: can't write {error.filename}: {error.strerror}"
             ) from error
+        self.claims = {self.name: self.claim}
         for slot in self.slots.values():
             slot.failures = 0
         changed_imports = self.hub is not None and self.imports != declared["imports"]
@@ -338,6 +360,7 @@ class WorkerAgent:
                 "url": self.hub.url if self.hub else None,
                 "answers": self.hub_answers.is_set(),
             },
+            "superseded": self._superseded(),
             "engines": [
                 {
                     "slot": slot.number,

@@ -327,6 +327,36 @@ def test_the_health_check_passes(cluster: Cluster) -> None:
 # ---- a worker of its own for each of these
 
 
+def test_an_earlier_container_of_a_worker_ends_its_engines(cluster: Cluster) -> None:
+    """A worker was moved off a host that could not be reached, and the host is back."""
+    as_w3 = "--env=IPP_NAME=w3"
+    cluster.create("earlier", as_w3)
+    cluster.create("later", as_w3)
+    try:
+        client = cluster.client()
+        cluster.engines("earlier", 1)
+        cluster.docker("pause", "earlier")
+        cluster.engines("later", 2)
+        cluster.docker("unpause", "earlier")
+        cluster.full_strength(client, WORKERS | {"w3": 2}, 15)
+        for name in ("earlier", "controller", "later"):
+            cluster.docker("restart", name)
+        cluster.full_strength(client, WORKERS | {"w3": 2}, 30)
+        time.sleep(3)
+        later = {engine["ident"] for engine in cluster.status("later")["engines"]}
+        mine = {ident for ident in client._engines.values() if ident.startswith("w3-")}
+        assert mine == later
+        assert cluster.status("earlier")["engines"] == []
+        assert cluster.status("earlier")["superseded"] is True
+
+        cluster.engines("earlier", 1)  # and moved back
+        cluster.full_strength(client, WORKERS | {"w3": 1}, 15)
+    finally:
+        cluster.remove("earlier")
+        cluster.remove("later")
+    cluster.full_strength(cluster.client(), WORKERS, 15)
+
+
 @pytest.fixture
 def worker(cluster: Cluster) -> Iterator[str]:
     """A third worker without engines, removed afterwards."""
