@@ -240,12 +240,12 @@ class WorkerAgent:
             return
         if claims == self.claims:
             self.claims.clear()
+        self.known = known
         if self._superseded():
             if self.slots and not self.claims:
                 print("this worker was set up in another container since: engines end", flush=True)
                 await self._set_count(0)
             return
-        self.known = known
         self.hub_answers.set()
         for slot in self.slots.values():
             if slot.ident in known:
