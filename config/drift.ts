@@ -68,9 +68,9 @@ export function abandonedNotes(plan: ClusterPlan): string[] {
     .map(
       (host) =>
         `host ${host} is abandoned: nothing there is touched. If it returns, clean up there with ` +
-        `\`docker rm -fv $(docker ps -aq --filter ${label}); ` +
-        `docker network rm $(docker network ls -q --filter ${label}); ` +
-        `docker volume rm $(docker volume ls -q --filter ${label})\``,
+        `\`docker ps -aq --filter ${label} | xargs -r docker rm -fv; ` +
+        `docker network ls -q --filter ${label} | xargs -r docker network rm; ` +
+        `docker volume ls -q --filter ${label} | xargs -r docker volume rm\``,
     );
 }
 

@@ -187,10 +187,28 @@ describe("faults that up meets on hosts", function () {
     answers(2);
   });
 
+  it("a worker is moved off a host that is off; nothing happens when the host comes back", async () => {
+    await second.cutLink();
+    declare({ workers: [a, { name: "b", host: "host1" }] }, { abandoned: true });
+    const [, note] = /clean up there with `(.*)`/.exec(await copy.run("up")) ?? [];
+    await answersSoon(2);
+    const engines = copy.python("print(c._engines)");
+    await second.restoreLink();
+    await sleep(15_000);
+    answers(2);
+    assert.equal(copy.python("print(c._engines)"), engines);
+    // What the note said is to be done there; then the worker can have its host back.
+    await second.exec(note ?? "");
+    assert.deepEqual((await second.inventory()).containers, []);
+    declare();
+    await copy.run("up");
+    answers(2);
+  });
+
   it("abandoned: up and down finish without the host, and say what to clean up there", async () => {
     await second.cutLink();
     declare({}, { abandoned: true });
-    const note = /host host2 is abandoned: nothing there is touched.*docker rm -fv/;
+    const note = /host host2 is abandoned: nothing there is touched.*xargs -r docker rm -fv/;
     assert.match(await copy.run("up"), note);
     await answersSoon(1);
     assert.match(await copy.run("preview"), note);

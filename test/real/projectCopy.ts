@@ -140,9 +140,14 @@ export class ProjectCopy {
 
   /** Says hello from every engine, as a client that has a connection file: `<engines> {…}`. */
   hello(file = this.clientFile): string {
+    return this.python('print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))', file);
+  }
+
+  /** Runs Python code with a client `c` that has a connection file; returns what it prints. */
+  python(code: string, file = this.clientFile): string {
     const program = `import ipyparallel as ipp
 c = ipp.Client(${JSON.stringify(file)}, timeout=10)
-print(len(c.ids), set(c[:].apply_sync(lambda: "Hello World")))`;
+${code}`;
     return execFileSync(join(PROJECT, ".local/venv/bin/python"), ["-W", "ignore", "-c", program], {
       encoding: "utf8",
       timeout: 60_000,
