@@ -191,7 +191,7 @@ async function main() {
       ports: cluster.ports,
       firewall: cluster.firewall,
       // With --continue-on-error Pulumi ends with status 0 in spite of errors; set-up's script asks.
-      failed,
+      ...(failed === undefined ? {} : { failed }),
     };
   } catch (error) {
     // Only the message is of use to who wrote the stack file.
