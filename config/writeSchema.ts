@@ -1,6 +1,4 @@
-// Writes stacks/schema.json anew, after a change of config/schema.ts:
-//
-//   node -r ts-node/register/transpile-only config/writeSchema.ts
+// Writes stacks/schema.json anew, after a change of config/schema.ts; `npm run schema` runs it.
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 

@@ -15,7 +15,7 @@ const schema = readFileSync(join(STACKS, "schema.json"), "utf8");
 const conforms = new Ajv({ schemaId: "auto" }).compile(JSON.parse(schema) as object);
 
 describe("stacks/schema.json", () => {
-  it("is what config/schema.ts says (else: config/writeSchema.ts)", () => {
+  it("is what config/schema.ts says (npm run schema)", () => {
     assert.equal(schema, schemaText());
   });
 
