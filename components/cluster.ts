@@ -91,8 +91,8 @@ export interface ClusterArgs {
    */
   hosts?: { [name: string]: HostArgs };
   /**
-   * Name of the host that the controller runs on. Defaults to the first one. A change moves the
-   * controller's container; the engines and the profile on this machine follow.
+   * Name of the host that the controller runs on. Defaults to the first one by name. A change moves
+   * the controller's container; the engines and the profile on this machine follow.
    */
   controllerHost?: string;
   /**

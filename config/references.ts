@@ -4,7 +4,7 @@ import { join, normalize } from "node:path";
 import { MOST_VOLUMES } from "../components/lib/container";
 import { isLoopback, resolveHost } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
-import { DEFAULT_HOSTS, DEFAULT_IMAGE } from "../components/lib/plan";
+import { DEFAULT_HOSTS, DEFAULT_IMAGE, defaultControllerHost } from "../components/lib/plan";
 import { CONTROLLER_PORT_COUNT } from "../components/lib/ports";
 import { mebibytes, SIZE_PATTERN } from "../components/lib/sizes";
 import { isRecord, list, record, show, suggestion } from "./words";
@@ -154,7 +154,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     }
   }
   known("controller.host", record(cluster.controller).host, "host", hostNames);
-  const controllerHost = record(cluster.controller).host ?? hostNames[0];
+  const controllerHost = record(cluster.controller).host ?? defaultControllerHost(hostNames);
   if (typeof controllerHost === "string" && record(hosts[controllerHost]).abandoned === true) {
     mistakes.push(
       `hosts.${controllerHost}.abandoned: the controller runs there; give it another host first`,

@@ -220,7 +220,7 @@ const image = z.strictObject({
 });
 
 const controller = z.strictObject({
-  host: z.string().describe("Host to run on. Defaults to the first one.").optional(),
+  host: z.string().describe("Host to run on. Defaults to the first one by name.").optional(),
   basePort: z
     .int()
     .min(1024)

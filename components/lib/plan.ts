@@ -15,6 +15,15 @@ export const DEFAULT_HOSTS: Record<string, HostArgs> = {
 /** Name of the image of workers that name none, and of the controller. */
 export const DEFAULT_IMAGE = "default";
 
+/**
+ * The host that the controller runs on where a cluster names none: the first by name.
+ *
+ * The order in which hosts are written says nothing, since Pulumi hands maps on sorted by name.
+ */
+export function defaultControllerHost(hosts: string[]): string | undefined {
+  return [...hosts].sort()[0];
+}
+
 /** A worker with everything decided. */
 export interface PlannedWorker {
   name: string;
@@ -60,8 +69,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     Object.entries(args.hosts ?? DEFAULT_HOSTS).map(([key, host]) => [key, resolveHost(host)]),
   );
   const host = (key: string) => lookUp(hosts, key, "host");
-  const [first] = hosts.keys();
-  const controllerHost = args.controllerHost ?? first;
+  const controllerHost = args.controllerHost ?? defaultControllerHost([...hosts.keys()]);
   if (controllerHost === undefined) {
     throw new Mistake("hosts: is empty; at least one is needed");
   }

@@ -130,6 +130,7 @@ describe("Cluster", () => {
             local: { docker: "unix:///var/run/docker.sock" },
             b: { docker: "ssh://root@10.77.0.12" },
           },
+          controllerHost: "local",
           workers: [{ name: "w1", host: "b" }],
         }),
       /worker w1 on host b can't reach the controller at 127.0.0.1/,

@@ -10,6 +10,7 @@ import {
   engineCount,
   enoughEngines,
   expandWorkers,
+  planDeclared,
   toWorkerSpec,
 } from "../../config/resolve";
 
@@ -51,6 +52,21 @@ describe("expandWorkers", () => {
       workers: [{ name: "w", mounts }],
     });
     assert.deepEqual(worker?.mounts, mounts);
+  });
+});
+
+describe("planDeclared", () => {
+  it("puts the controller on the first host by name, in whatever order they are written", () => {
+    const [a, b] = [{ docker: "ssh://root@192.0.2.1" }, { docker: "ssh://root@192.0.2.2" }];
+    const workers = [{ name: "w" }];
+    for (const hosts of [
+      { a, b },
+      { b, a },
+    ]) {
+      assert.equal(planDeclared("dev", { hosts, workers }).controllerHost, "a");
+    }
+    const controller = { host: "b" };
+    assert.equal(planDeclared("dev", { hosts: { a, b }, controller, workers }).controllerHost, "b");
   });
 });
 

@@ -798,9 +798,18 @@ export const wrongStackFiles: WrongFile[] = [
     "workers elsewhere and a controller on this machine alone",
     root({
       hosts: { local: { docker: "unix:///var/run/docker.sock" }, b: { docker: "ssh://b" } },
+      controller: { host: "local" },
       workers: [{ name: "w1", host: "b" }],
     }),
     "workers[0].host: w1 on host b can't reach the controller at 127.0.0.1",
+  ],
+  [
+    "the same where the controller's host is the first by name",
+    root({
+      hosts: { zulu: { docker: "ssh://zulu" }, alpha: { docker: "unix:///var/run/docker.sock" } },
+      workers: [{ name: "w1", host: "zulu" }],
+    }),
+    "workers[0].host: w1 on host zulu can't reach the controller at 127.0.0.1",
   ],
   [
     "a controller reached by IPv6",
