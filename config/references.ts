@@ -1,4 +1,4 @@
-import { isIPv6 } from "node:net";
+import { isIP, isIPv6 } from "node:net";
 import { join, normalize } from "node:path";
 
 import { MOST_VOLUMES } from "../components/lib/container";
@@ -141,9 +141,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
   if (isRecord(cluster.hosts ?? {}) && hostNames.length === 0) {
     mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
   }
-  const { heartbeatPeriod: period = 200, heartbeatTimeout: timeout = 10 } = record(
-    cluster.controller,
-  );
+  const { heartbeatPeriod: period, heartbeatTimeout: timeout = 10 } = record(cluster.controller);
   if (typeof period === "number" && typeof timeout === "number") {
     const inRange = period >= 50 && period <= 10_000 && timeout >= 2;
     if (inRange && timeout * 1000 < 2 * period) {
@@ -246,6 +244,21 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
   });
   const [first, ...more] = away;
   const dialled = typeof controllerHost === "string" ? addressOf(hosts[controllerHost]) : undefined;
+  for (const [name, settings] of Object.entries(hosts)) {
+    const { bind } = record(settings);
+    const reached = addressOf(settings);
+    if (typeof bind !== "string" || isIP(bind) === 0 || reached === undefined) {
+      continue;
+    }
+    // A name may have addresses of both kinds.
+    const family = name === controllerHost ? 4 : isIP(reached);
+    if (family !== 0 && isIP(bind) !== family) {
+      mistakes.push(
+        `hosts.${name}.bind: ${show(bind)} is given, and ports there are reached at ` +
+          `${show(reached)}; an IPv${String(family)} address of that host is needed`,
+      );
+    }
+  }
   if (dialled !== undefined && isIPv6(dialled)) {
     mistakes.push(
       `hosts.${controllerHost as string}.address: the controller is reached by IPv4 alone, as ` +

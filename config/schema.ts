@@ -52,8 +52,8 @@ const host = z.strictObject({
     .meta({
       allowed: "an IP address of that host",
       description:
-        "Address of the host that ports are published on. Defaults to `address` if that is an IP " +
-        "address, else to all.",
+        "Address of the host that ports are published on, of the same kind (IPv4 or IPv6) as " +
+        "`address`. Defaults to `address` if that is an IP address, else to all IPv4 addresses.",
     })
     .optional(),
   bastion: bastion.describe("Machine that connections to this host go through.").optional(),

@@ -31,8 +31,9 @@ export interface HostArgs {
    */
   address?: string;
   /**
-   * Address of the host that ports are published on. Defaults to `address` where that is an IP
-   * address, else to every IPv4 address of the host (`0.0.0.0`). A change replaces the containers.
+   * Address of the host that ports are published on, of the same kind (IPv4 or IPv6) as `address`.
+   * Defaults to `address` where that is an IP address, else to every IPv4 address of the host
+   * (`0.0.0.0`). A change replaces the containers.
    */
   bind?: string;
   /** Machine that connections from here to the host go through. Defaults to none. */

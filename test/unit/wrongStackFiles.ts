@@ -816,6 +816,26 @@ export const wrongStackFiles: WrongFile[] = [
     root({ hosts: { a: { docker: "ssh://root@[fd77::11]" } } }),
     "hosts.a.address: the controller is reached by IPv4 alone",
   ],
+  [
+    "ports published by IPv6 and reached by IPv4",
+    host({ bind: "fd77::11" }),
+    'hosts.a.bind: "fd77::11" is given, and ports there are reached at "192.0.2.1"; an IPv4 address',
+  ],
+  [
+    "ports published by IPv4 and reached by IPv6",
+    root({
+      hosts: {
+        a: { docker: "ssh://root@192.0.2.1" },
+        b: { docker: "ssh://root@[fd77::12]", bind: "0.0.0.0" },
+      },
+    }),
+    'hosts.b.bind: "0.0.0.0" is given, and ports there are reached at "fd77::12"; an IPv6 address',
+  ],
+  [
+    "a controller with a name, published by IPv6",
+    host({ address: "head.example.org", bind: "fd77::11" }),
+    'hosts.a.bind: "fd77::11" is given, and ports there are reached at "head.example.org"; an IPv4',
+  ],
   // Several at once
   [
     "mistakes of every kind",
