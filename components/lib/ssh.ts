@@ -5,6 +5,7 @@ import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Host } from "./hosts";
+import { Mistake } from "./mistake";
 import { CONTAINER_USER } from "./names";
 
 type ConnectionArgs = types.input.remote.ConnectionArgs;
@@ -45,10 +46,19 @@ export function sshConnection({ host, port, hostKey, privateKey }: SshTarget): C
       ...(bastionKey === undefined ? {} : { hostKey: bastionKey }),
       ...(host.identityFile === undefined
         ? {}
-        : { privateKey: pulumi.secret(readFileSync(expandHome(host.identityFile), "utf8")) }),
+        : { privateKey: pulumi.secret(readKey(host.identityFile)) }),
       ...dialing,
     },
   };
+}
+
+function readKey(file: string): string {
+  try {
+    return readFileSync(expandHome(file), "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Mistake(`identityFile ${file}, for a bastion: can't be read (${why})`);
+  }
 }
 
 /** The path with `~/` replaced by the user's home folder, as a shell does. */
