@@ -29,13 +29,12 @@ function readValue(text: string | undefined): unknown {
 /** Reads the stack's configuration; everything that it does not say about hosts stays open. */
 function readConfiguration() {
   const config = new pulumi.Config();
-  const known = ["cluster", "registryPassword"];
   const given = Object.keys(pulumi.runtime.allConfig()).filter((key) =>
     key.startsWith(`${config.name}:`),
   );
   const cluster = parseCluster(
     readValue(config.get("cluster")),
-    given.map((key) => key.slice(config.name.length + 1)).filter((key) => !known.includes(key)),
+    given.map((key) => key.slice(config.name.length + 1)),
   );
   const { controller, registry, preflight, minReady, workers: _, defaults: __, ...same } = cluster;
   const password = config.getSecret("registryPassword");

@@ -21,23 +21,28 @@ export class ConfigError extends Mistake {
   }
 }
 
+/** The keys of the project in a stack file. */
+const KEYS = ["cluster", "registryPassword"];
+
 /**
  * Checks the value of `ipyparallel:cluster`, whole.
  *
- * @param unknownKeys other keys of the project in the stack file.
+ * @param keys all keys of the project in the stack file, without `ipyparallel:`.
  * @param exists whether there is a file, as seen from the program's folder.
  * @throws ConfigError with every mistake: its path, what was given and what is allowed.
  */
 export function parseCluster(
   value: unknown,
-  unknownKeys: string[] = [],
+  keys: string[] = [],
   exists: (path: string) => boolean = existsSync,
 ): ClusterConfig {
-  const others = unknownKeys.map(
-    (key) =>
-      `ipyparallel:${key}: unknown key${suggestion(key, ["cluster", "registryPassword"])}; ` +
-      "allowed are ipyparallel:cluster and ipyparallel:registryPassword",
-  );
+  const others = keys
+    .filter((key) => !KEYS.includes(key))
+    .map(
+      (key) =>
+        `ipyparallel:${key}: unknown key${suggestion(key, KEYS)}; ` +
+        `allowed are ${KEYS.map((known) => `ipyparallel:${known}`).join(" and ")}`,
+    );
   if (value === undefined) {
     throw new ConfigError([
       ...others,

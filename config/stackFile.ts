@@ -1,30 +1,48 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { safeLoad } from "js-yaml";
 
+import { Mistake } from "../components/lib/mistake";
 import type { ClusterPlan } from "../components/lib/plan";
-import { parseCluster } from "./parse";
+import { ConfigError, parseCluster } from "./parse";
 import { planDeclared } from "./resolve";
 import type { ClusterConfig } from "./schema";
+import { record } from "./words";
+
+const STACKS = join(__dirname, "../stacks");
 
 /**
  * What a stack file declares, without Pulumi.
  *
- * @throws Mistake if the file has mistakes, or an error if it can't be read.
+ * @param folder folder of the stack files.
+ * @throws Mistake if there is no such file, or if it has mistakes.
  */
-export function clusterOfStackFile(stack: string): ClusterConfig {
-  const file = join(__dirname, "..", "stacks", `Pulumi.${stack}.yaml`);
-  const settings = safeLoad(readFileSync(file, "utf8")) as {
-    config?: Record<string, unknown>;
-  } | null;
-  return parseCluster(settings?.config?.["ipyparallel:cluster"]);
+export function clusterOfStackFile(stack: string, folder = STACKS): ClusterConfig {
+  const name = `Pulumi.${stack}.yaml`;
+  if (!existsSync(join(folder, name))) {
+    const stacks = readdirSync(folder).flatMap(
+      (other) => /^Pulumi\.(.+)\.yaml$/.exec(other)?.[1] ?? [],
+    );
+    throw new Mistake(`there is no stacks/${name}; the stacks are ${stacks.join(", ")}`);
+  }
+  const config = record(record(readYaml(folder, name)).config);
+  const keys = Object.keys(config).flatMap((key) => /^ipyparallel:(.+)$/.exec(key)?.[1] ?? []);
+  return parseCluster(config["ipyparallel:cluster"], keys);
+}
+
+function readYaml(folder: string, name: string): unknown {
+  try {
+    return safeLoad(readFileSync(join(folder, name), "utf8"));
+  } catch (error) {
+    throw new ConfigError([`stacks/${name}: ${error instanceof Error ? error.message : ""}`]);
+  }
 }
 
 /**
  * The cluster that a stack file declares, without Pulumi: for tools that look at its hosts.
  *
- * @throws Mistake if the file has mistakes, or an error if it can't be read.
+ * @throws Mistake if there is no such file, or if it has mistakes.
  */
 export function planFromStackFile(stack: string): ClusterPlan {
   return planDeclared(stack, clusterOfStackFile(stack));
