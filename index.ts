@@ -41,7 +41,7 @@ function readConfiguration() {
   if (registry !== undefined && password === undefined) {
     throw new ConfigError([
       "registry: its password is missing; set it with " +
-        "`pulumi config set --secret ipyparallel:registryPassword`",
+        `\`npm run pulumi -- -s ${pulumi.getStack()} config set --secret ipyparallel:registryPassword\``,
     ]);
   }
   const localBase = existsSync(BASE_IMAGE_FILE)

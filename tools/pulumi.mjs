@@ -18,6 +18,9 @@ import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 /** Commands that read the stack's configuration and act on its resources. */
 const operations = ["up", "preview", "refresh", "destroy"];
 
+/** Commands for which the stack is made when it does not exist: a secret may come before all else. */
+const stackMakers = [...operations, "config"];
+
 process.chdir(root);
 const { stack, args } = takeStack(process.argv.slice(2), process.env.PULUMI_STACK);
 const [command] = args;
@@ -33,7 +36,7 @@ if (command === undefined) {
 }
 
 async function main() {
-  if (operations.includes(command)) requireStackFile();
+  if (stackMakers.includes(command)) requireStackFile();
   if (ownBackend && ["refresh", "destroy"].includes(command) && !stackExists()) {
     console.log(`Stack ${stack} has not been brought up from this folder: nothing to do.`);
     return 0;
@@ -41,7 +44,9 @@ async function main() {
   await setUp("cluster");
   if (["up", "preview"].includes(command) && !lockPackages()) return 1;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
-  const configFile = operations.includes(command) ? prepareStack(env) : [];
+  const prepared = stackMakers.includes(command) ? prepareStack(env) : [];
+  // `config` is to change the stack file itself.
+  const configFile = operations.includes(command) ? prepared : [];
   const pulumi = (...given) =>
     spawnSync("pulumi", given, { env, encoding: "utf8", maxBuffer: 1 << 28 });
   const { abandoned, silent, notes } = operations.includes(command)

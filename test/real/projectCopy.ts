@@ -71,6 +71,13 @@ export class ProjectCopy {
     );
   }
 
+  /** Has Pulumi write a secret into the stack file, and returns what the file holds then. */
+  keepSecret(key: string, value: string): string {
+    const words = ["tools/pulumi.mjs", "config", "set", "--secret", key, value];
+    execFileSync("node", words, { cwd: this.folder, env: this.environment(), stdio: "pipe" });
+    return readFileSync(join(this.folder, `stacks/Pulumi.${this.stack}.yaml`), "utf8");
+  }
+
   /** Starts an npm script in a process group of its own. */
   start(script: string): { pid: number; ended: Promise<Ended> } {
     const child = spawn("npm", ["run", script], {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { ProjectCopy } from "./projectCopy";
 import { failureOf, TestStack } from "./testStack";
 
 const NAME = "test-stack-file";
@@ -69,4 +70,21 @@ describe("a stack file that is wrong as YAML", function () {
       assert.doesNotMatch(output, /\n\s+at .*\.[jt]s:\d+/, "there is a stack trace");
     });
   }
+});
+
+describe("a stack that was not brought up yet", function () {
+  this.timeout(120_000);
+  let copy: ProjectCopy;
+  before(() => {
+    copy = new ProjectCopy("test-secret");
+  });
+  after(() => copy.remove());
+
+  it("takes the registry's password, and its preview has it", async () => {
+    copy.declare({ ...GOOD, registry: { address: "registry.example.org", username: "reader" } });
+    const text = copy.keepSecret("ipyparallel:registryPassword", "open sesame");
+    assert.match(text, /secure: ["']?v1:/);
+    assert.doesNotMatch(text, /sesame/);
+    await copy.run("preview");
+  });
 });
