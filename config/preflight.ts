@@ -327,7 +327,7 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
       result.push(
         unfit(
           `the controller at ${address}:${String(plan.ports.engine[0])} can't be reached from ` +
-            `there (${found.controllerFailure}): open the ports of \`pulumi stack output ports\``,
+            `there (${found.controllerFailure}): open the ports that docs/several-machines.md tells of`,
         ),
       );
     }

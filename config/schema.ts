@@ -61,7 +61,10 @@ const host = z.strictObject({
   identityFile: z
     .string()
     .min(1)
-    .describe("File with the private SSH key for host and bastion. Defaults to ssh's own choice.")
+    .describe(
+      "File with the private SSH key for host and bastion. Defaults to ssh's own choice, which " +
+        "for a bastion has to be a key of the agent.",
+    )
     .optional(),
   architecture: z
     .enum(["amd64", "arm64"])

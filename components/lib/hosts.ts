@@ -11,7 +11,10 @@ export interface BastionArgs {
   port?: number;
   /** User to log in as. Defaults to `root`. */
   user?: string;
-  /** Its public host key, `<type> <Base64>`. Defaults to what known_hosts says. */
+  /**
+   * Its public host key, `<type> <Base64>`. Defaults to what known_hosts says on the way to Docker,
+   * and to any key on the way to containers, whose own keys are pinned.
+   */
   hostKey?: string;
 }
 
@@ -42,7 +45,7 @@ export interface HostArgs {
   hostKey?: string;
   /**
    * File with the private SSH key for host and bastion. Defaults to what `ssh` takes by itself:
-   * the agent's keys and the usual files.
+   * the agent's keys and the usual files; with a bastion, the agent's keys alone.
    */
   identityFile?: string;
   /**
