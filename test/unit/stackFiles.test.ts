@@ -6,6 +6,7 @@ import Ajv from "ajv";
 import { safeLoad } from "js-yaml";
 
 import { planCluster } from "../../components/lib/plan";
+import { pins } from "../../config/lock";
 import { parseCluster } from "../../config/parse";
 import { expandWorkers, toWorkerSpec } from "../../config/resolve";
 import { schemaText } from "../../config/schema";
@@ -65,6 +66,14 @@ for (const file of readdirSync(STACKS).filter((name) => name.endsWith(".yaml")))
     it("names the schema for editors, and conforms to it", () => {
       assert.match(text, /^# yaml-language-server: \$schema=\.\/schema\.json\n/);
       assert.ok(conforms(content), JSON.stringify(conforms.errors));
+    });
+
+    it("asks for no other version of a package than the one that every image has", () => {
+      const { images = {} } = parseCluster(content.config["ipyparallel:cluster"]);
+      const fixed = new Map(pins().map((pin) => [pin.split("==")[0], pin]));
+      for (const wanted of Object.values(images).flatMap(({ packages = [] }) => packages)) {
+        assert.equal(wanted, fixed.get(wanted.split("==")[0]) ?? wanted);
+      }
     });
 
     it("is a cluster without mistakes", () => {
