@@ -41,7 +41,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     if (typeof name === "string" && !names.includes(name)) {
       const near = suggestion(name, names);
       mistakes.push(
-        `${path}: ${show(name)} is not one of the ${kind}s${near || ","} ${names.join(", ")}`,
+        `${path}: ${show(name)} is not one of the ${kind}s${near}; allowed are ${names.join(", ")}`,
       );
     }
   }
@@ -130,8 +130,20 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     });
   }
 
+  const machines = new Map<string, string>();
   for (const [name, settings] of Object.entries(record(cluster.hosts))) {
     const { docker, ...others } = record(settings);
+    if (typeof docker === "string" && others.abandoned !== true) {
+      // Behind another bastion the same address is another machine.
+      const machine = JSON.stringify([docker, record(others.bastion).host]);
+      const other = machines.get(machine);
+      if (other !== undefined) {
+        mistakes.push(
+          `hosts.${name}.docker: ${show(docker)} is already that of host ${other}; a machine has one name`,
+        );
+      }
+      machines.set(machine, name);
+    }
     if (typeof docker === "string" && docker.startsWith("unix:")) {
       for (const key of ["bastion", "hostKey", "identityFile"].filter((one) => one in others)) {
         mistakes.push(`hosts.${name}.${key}: is for ssh:// endpoints; leave it out for ${docker}`);

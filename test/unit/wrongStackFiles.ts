@@ -427,7 +427,7 @@ export const wrongStackFiles: WrongFile[] = [
   [
     "defaults on no host",
     root({ defaults: { host: "x" } }),
-    'defaults.host: "x" is not one of the hosts, local',
+    'defaults.host: "x" is not one of the hosts; allowed are local',
   ],
   [
     "defaults with no image",
@@ -542,7 +542,7 @@ export const wrongStackFiles: WrongFile[] = [
   [
     "a worker with no image",
     worker({ image: "gpu" }),
-    'workers[0].image: "gpu" is not one of the images, default',
+    'workers[0].image: "gpu" is not one of the images; allowed are default',
   ],
   [
     "0 engines",
@@ -817,6 +817,19 @@ export const wrongStackFiles: WrongFile[] = [
     "hosts.a.address: the controller is reached by IPv4 alone",
   ],
   [
+    "a machine under two names",
+    root({
+      hosts: {
+        a: { docker: "ssh://root@192.0.2.1", abandoned: true },
+        b: { docker: "ssh://root@192.0.2.1" },
+        c: { docker: "ssh://root@192.0.2.1", bastion: { host: "gate" } },
+        d: { docker: "ssh://root@192.0.2.1" },
+      },
+      controller: { host: "b" },
+    }),
+    'hosts.d.docker: "ssh://root@192.0.2.1" is already that of host b; a machine has one name',
+  ],
+  [
     "ports published by IPv6 and reached by IPv4",
     host({ bind: "fd77::11" }),
     'hosts.a.bind: "fd77::11" is given, and ports there are reached at "192.0.2.1"; an IPv4 address',
@@ -880,7 +893,7 @@ export const wrongStackFiles: WrongFile[] = [
   [
     "a host by a word of JavaScript",
     worker({ host: "constructor" }),
-    'workers[0].host: "constructor" is not one of the hosts, local',
+    'workers[0].host: "constructor" is not one of the hosts; allowed are local',
   ],
   [
     "a merge key that YAML did not merge",
