@@ -24,7 +24,7 @@ import { atLeast, pulumiEnvironment, userHome } from "../../tools/setup/engine.m
 import { firstDifference } from "../../tools/setup/packages.mjs";
 import { pluginUrl } from "../../tools/setup/plugins.mjs";
 import { cliUrl, downloadCli } from "../../tools/setup/pulumi.mjs";
-import { run } from "../../tools/setup/shell.mjs";
+import { run, withLock } from "../../tools/setup/shell.mjs";
 import { configurationCopy, engineTable, takeStack } from "../../tools/setup/stack.mjs";
 
 let folder;
@@ -40,6 +40,17 @@ function logIn(name) {
   const fd = openSync(file, "w");
   return { fd, write: (text) => writeSync(fd, text), text: () => readFileSync(file, "utf8") };
 }
+
+describe("the lock of a user's set-ups", () => {
+  const free = (file) => spawnSync("flock", ["--nonblock", file, "true"]).status === 0;
+
+  it("is held while something is done, and free at once afterwards", async () => {
+    const file = join(folder, "lock");
+    assert.equal(await withLock(file, assert.fail, () => Promise.resolve(free(file))), false);
+    // This process does nothing else meanwhile, as when Pulumi runs next.
+    assert.equal(free(file), true);
+  });
+});
 
 describe("takeStack", () => {
   it("is dev by default, or what the environment says", () => {

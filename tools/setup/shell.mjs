@@ -1,5 +1,6 @@
 // Running other programs: with their output in a log, as a question with a short answer, as root.
 import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -166,7 +167,10 @@ export async function withLock(file, onWait, action) {
   try {
     return await action();
   } finally {
+    // Whatever blocks this process next would keep the lock.
     holder.removeAllListeners("exit");
+    const gone = once(holder, "exit");
     holder.stdin.end();
+    await gone;
   }
 }
