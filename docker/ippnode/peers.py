@@ -11,6 +11,7 @@ import struct
 from itertools import count
 
 import zmq
+from jupyter_client.session import Session
 
 BEFORE, AFTER = 256, 1024
 """How many numbers below and above our own are tried."""
@@ -21,8 +22,9 @@ _names = count()
 class AnonymousPeers:
     """The peers without identity that are connected to a ROUTER socket."""
 
-    def __init__(self, router: zmq.Socket) -> None:
+    def __init__(self, router: zmq.Socket, session: Session) -> None:
         self.router = router
+        self.session = session
         self.early: list[list[zmq.Frame]] = []
         """Messages that were there before ours; they are the caller's to handle."""
         own = self._own_number()
@@ -33,7 +35,10 @@ class AnonymousPeers:
         """How many of the replies each peer has."""
 
     def tell(self, *replies: list[bytes]) -> None:
-        """Send replies to everyone, and all earlier ones to those who have connected since."""
+        """Send replies to everyone, and all earlier ones to those who have connected since.
+
+        A reply is a message as it is sent, from the delimiter on.
+        """
         self.replies += replies
         self.router.ROUTER_MANDATORY = 1
         for peer in self.candidates:
@@ -47,10 +52,17 @@ class AnonymousPeers:
     def _catch_up(self, peer: bytes) -> None:
         for reply in self.replies[self.sent.get(peer, 0) :]:
             try:
-                self.router.send_multipart([peer, *reply], zmq.NOBLOCK)
+                self.router.send_multipart([peer, *self._afresh(reply)], zmq.NOBLOCK)
             except zmq.ZMQError:
                 return
             self.sent[peer] = self.sent.get(peer, 0) + 1
+
+    def _afresh(self, reply: list[bytes]) -> list[bytes]:
+        """The reply as a message of its own: a client that is sent the same one twice, since it has
+        connected again, takes it for an attack, and stumbles over that."""
+        delimiter, _, header, *rest = reply
+        header = self.session.pack({**self.session.unpack(header), "msg_id": self.session.msg_id})
+        return [delimiter, self.session.sign([header, *rest[:3]]), header, *rest]
 
     def _own_number(self) -> int:
         """Connect to the socket ourselves, to see where its count stands."""

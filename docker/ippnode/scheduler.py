@@ -72,7 +72,7 @@ class JournalingScheduler(TaskScheduler):
     def _wait_for_peers(self) -> None:
         self.engine_stream.stop_on_recv()
         self.client_stream.stop_on_recv()
-        self.peers = AnonymousPeers(self.client_stream.socket)
+        self.peers = AnonymousPeers(self.client_stream.socket, self.session)
         self.loop.call_later(SETTLE_SECONDS, self._begin)
         for seconds in (2 * SETTLE_SECONDS, ENGINE_SECONDS):
             self.loop.call_later(seconds, self._ask_engines)

@@ -88,6 +88,7 @@ class Cluster:
             sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.keys / key))
         (self.keys / "authorized_keys").write_text((self.keys / "client.pub").read_text())
         (self.keys / "ssh_host_ed25519_key").chmod(0o644)
+        self.key = secrets.token_hex(32)  # messages are signed, as the project's files have it
         self.public, self.secret = (key.decode() for key in zmq.curve_keypair())
         self.config = CONFIG.format(period=period, misses=misses)
         sh("docker", "network", "create", self.prefix)
@@ -119,7 +120,7 @@ class Cluster:
             "interface": interface,
             "registration": 10001,
             **(engine if side == "engine" else client),
-            "key": "",
+            "key": self.key,
             "curve_serverkey": self.public,
             "location": "controller",
             "pack": "json",

@@ -263,7 +263,17 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
     early.send(b"first")
     assert router.poll(2000)
     named = dealer(context, router, b"engine")
-    peers = AnonymousPeers(router)
+    session = Session(key=b"5ecret")
+    peers = AnonymousPeers(router, session)
+
+    def reply(text: str) -> list[bytes]:
+        return session.serialize(session.msg("apply_reply", {"text": text}))
+
+    def take(receiver: Session, peer: zmq.Socket) -> str:
+        """What a client takes a message for; its session refuses one that came before."""
+        _, frames = receiver.feed_identities(peer.recv_multipart())
+        return receiver.deserialize(frames)["content"]["text"]
+
     assert [message[-1].bytes for message in peers.early] == [b"first"]
 
     def connect() -> zmq.Socket:
@@ -274,12 +284,14 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
 
     silent = connect()
     time.sleep(0.2)
-    peers.tell([b"one"])
+    peers.tell(reply("one"))
     late = connect()
     time.sleep(0.2)
-    peers.tell([b"two"])
+    peers.tell(reply("two"))
+    # The three could be connections of one client, one after the other.
+    client = Session(key=b"5ecret")
     for peer in (early, silent, late):
-        assert [peer.recv(), peer.recv()] == [b"one", b"two"]
+        assert [take(client, peer), take(client, peer)] == ["one", "two"]
         assert not peer.poll(50), "told twice"
     assert not named.poll(50)
     peers.forget()
