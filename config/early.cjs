@@ -12,7 +12,7 @@ const SDK = require.resolve("@pulumi/pulumi/package.json").replace(/package\.jso
 
 const load = Module._load;
 Module._load = function (name, parent, ...rest) {
-  if (!LATER.test(name) || !parent?.filename.startsWith(SDK)) {
+  if (!LATER.test(name) || !parent?.filename?.startsWith(SDK)) {
     return load.call(this, name, parent, ...rest);
   }
   // As TypeScript's own helpers see a module: with a default export, whether it has one or not.
@@ -25,4 +25,8 @@ Module._load = function (name, parent, ...rest) {
 };
 
 require("./translate.cjs");
-require("./beginLook.ts");
+try {
+  require("./beginLook.ts");
+} catch {
+  // The program needs the same modules, and tells what is wrong with them.
+}

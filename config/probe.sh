@@ -74,7 +74,8 @@ containers() {
   all=$(docker ps --all --no-trunc --format "$format" 2>/dev/null) || return
   printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '
     { print ($1 == own ? "own " : "published ") $5 }
-    $1 == own && $3 == "running" { print "runs " $2 }'
+    $1 == own && $3 == "running" { print "runs " $2 }
+    { fflush() } # lines stay whole among those of `engine`'
   printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '$1 == own { print $2, $3, $4 }' |
     timeout 5 xargs -r -n 3 -P 16 sh -c "$look" look
 }

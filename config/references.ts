@@ -135,7 +135,8 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     const { docker, ...others } = record(settings);
     if (typeof docker === "string" && others.abandoned !== true) {
       // Behind another bastion the same address is another machine.
-      const machine = JSON.stringify([docker, record(others.bastion).host]);
+      const { host: bastion, port = 22 } = record(others.bastion);
+      const machine = JSON.stringify([docker, bastion, port]);
       const other = machines.get(machine);
       if (other !== undefined) {
         mistakes.push(

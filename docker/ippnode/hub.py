@@ -13,6 +13,7 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -46,7 +47,11 @@ ASK_SECONDS = (3.0, 12.0, 30.0, 60.0)
 """When, after a restart, engines are asked for results of earlier direct tasks: more than once,
 since a question does not reach an engine that is not connected yet."""
 REPEAT_SECONDS = 600.0
-"""How long it is told who begins to listen that an engine came or went."""
+"""How long it is told who was cut off and listens again that an engine came or went."""
+CONNECT_SECONDS = 60.0
+"""How long a client may take to listen after it was told of the engines."""
+GATHER_SECONDS = 0.05
+"""After somebody has begun to listen, time in which others may, to be told at once."""
 LOST = "the controller was restarted, and its engine has no result for it any more"
 
 
@@ -60,9 +65,12 @@ class RestoringHub(Hub):
     def __init__(self, **kwargs: Any) -> None:
         self.changes: dict[int, tuple[float, str]] = {}
         """When an engine came or went last, and its ident; the latest is the last."""
+        self.connecting: deque[float] = deque()
+        """When clients were told of the engines that do not listen yet."""
+        self.repeat_since: float | None = None
         super().__init__(**kwargs)
         self.notifier.socket.XPUB_VERBOSE = 1
-        self.notifier.on_recv(self._repeat_changes)
+        self.notifier.on_recv(self._meet_listener)
         self.silent: set[bytes] = set()
         """Restored engines that have not been heard of yet."""
         self.scheduler: bytes | None = None
@@ -116,10 +124,18 @@ class RestoringHub(Hub):
             self._tell(*self.untold)
 
     def connection_request(self, client_id: bytes, msg: dict[str, Any]) -> None:
-        """Reply with the engines, and with how long those may be cut off without being given up."""
-        if new := msg["content"].get("claims"):
+        """Reply with the engines, and with how long those may be cut off without being given up.
+
+        Agents send what they claim; a client, which does not, listens for changes next.
+        """
+        if (new := msg["content"].get("claims")) is None:
+            self.connecting.append(time.monotonic())
+        elif new:
             self.claims |= new
-            write_private(paths.CLAIMS, canonical(self.claims))
+            try:
+                write_private(paths.CLAIMS, canonical(self.claims))
+            except OSError as error:  # a full disk must not keep engines out
+                self.log.error("can't note in %s who runs where: %s", paths.CLAIMS, error)
         content = {
             "status": "ok",
             "engines": {str(id): engine.uuid for id, engine in self.engines.items()},
@@ -180,17 +196,31 @@ class RestoringHub(Hub):
         self.changes.pop(id, None)
         self.changes[id] = (time.monotonic(), ident)
 
-    def _repeat_changes(self, frames: list[bytes]) -> None:
-        """Somebody begins to listen: a client that was told of the engines before it could hear
-        what changes, or one that was cut off. What others hear twice changes nothing."""
+    def _meet_listener(self, frames: list[bytes]) -> None:
+        """Somebody begins to listen: a client that was told of the engines some time before, or one
+        that was cut off."""
         if frames != [SUBSCRIPTION]:
             return
-        since = time.monotonic() - REPEAT_SECONDS
-        self.changes = {id: change for id, change in self.changes.items() if change[0] > since}
-        for id, (_, ident) in self.changes.items():
-            kind = "registration" if id in self.engines else "unregistration"
-            content = {"id": id, "uuid": ident}
-            self.session.send(self.notifier, f"{kind}_notification", content=content)
+        now = time.monotonic()
+        while self.connecting and self.connecting[0] < now - CONNECT_SECONDS:
+            self.connecting.popleft()
+        since = self.connecting.popleft() if self.connecting else now - REPEAT_SECONDS
+        if self.repeat_since is None:
+            self.repeat_since = since
+            self.loop.call_later(GATHER_SECONDS, self._repeat_changes)
+        self.repeat_since = min(since, self.repeat_since)
+
+    def _repeat_changes(self) -> None:
+        """Tell all who listen what changed since; no more than that, since who waits for engines
+        is told of each one that goes, known or not, and gives up."""
+        since, self.repeat_since = self.repeat_since, None
+        kept = time.monotonic() - REPEAT_SECONDS
+        self.changes = {id: change for id, change in self.changes.items() if change[0] > kept}
+        for id, (when, ident) in self.changes.items():
+            if when >= since:
+                kind = "registration" if id in self.engines else "unregistration"
+                content = {"id": id, "uuid": ident}
+                self.session.send(self.notifier, f"{kind}_notification", content=content)
 
     def _ask_engines(self) -> None:
         """Ask the engines of orphans for their results."""

@@ -75,7 +75,7 @@ class Hub:
                     while True:
                         reply = self._read(await socket.recv_multipart())
                         if reply["parent_header"].get("msg_id") == message["header"]["msg_id"]:
-                            return reply["content"]
+                            break
             except asyncio.CancelledError:
                 if asyncio.current_task().cancelling():
                     raise
@@ -83,6 +83,9 @@ class Hub:
             except TimeoutError:
                 self.close()  # the next request takes a new connection
                 raise HubUnreachable(f"no answer from the controller at {self.url}") from None
+            if reply["msg_type"] == "hub_error":
+                raise HubUnreachable(f"the controller at {self.url} answers with an error")
+            return reply["content"]
 
     def unregister(self, id: int) -> None:
         """Tell the hub that an engine is gone, as an engine's nanny would; there is no reply."""

@@ -240,11 +240,12 @@ class WorkerAgent:
             return
         if claims == self.claims:
             self.claims.clear()
+        if self.claim and self.name not in hub.claims:
+            self.claims = {self.name: self.claim}  # the controller is a new one
         self.known = known
         if self._superseded():
-            if self.slots and not self.claims:
-                print("this worker was set up in another container since: engines end", flush=True)
-                await self._set_count(0)
+            if not self.claims:
+                await self._stand_down()
             return
         self.hub_answers.set()
         for slot in self.slots.values():
@@ -255,6 +256,13 @@ class WorkerAgent:
         for ident, id in known.items():
             if ident not in self.jobs.running and self.mine.fullmatch(ident):
                 hub.unregister(id)  # an earlier incarnation that the hub still lists
+
+    async def _stand_down(self) -> None:
+        if self.slots:
+            print("this worker was set up in another container since: engines end", flush=True)
+        await self._set_count(0)
+        for process in list(self.jobs.running.values()):  # of an earlier agent
+            await self.jobs.end(process)
 
     def _superseded(self) -> bool:
         """Whether the worker was set up in another container since."""

@@ -4,11 +4,12 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import ipyparallel
 import pytest
 import zmq
-from cluster import Cluster, ControlFailed, remote, sh
+from cluster import Cluster, ControlFailed, remote, sh, wait_until
 
 pytestmark = pytest.mark.real
 
@@ -227,6 +228,27 @@ def test_a_client_that_listens_late_hears_which_engines_came_and_went(cluster: C
     cluster.full_strength(late, WORKERS, 5)
 
 
+def test_who_waits_for_engines_is_not_told_of_those_that_ended_before(cluster: Cluster) -> None:
+    client = cluster.client()
+    client.shutdown(targets=client.ids[0], block=False)
+    wait_until("the engine's end", 10, lambda: len(client.ids) == 3)
+    waiting = cluster.client()  # who waits would give up at the end of any engine
+    cluster.client()
+    waiting.wait_for_engines(4, timeout=20, interactive=False)
+
+
+def test_status_is_answered_without_starting_python(cluster: Cluster) -> None:
+    def plain(text: str) -> dict[str, Any]:
+        status = json.loads(text)
+        return {key: status[key] for key in ("role", "worker", "declared", "applied", "engines")}
+
+    status = cluster.run("w1", "ippctl", "status")
+    trace = cluster.run("w1", "sh", "-c", "sh -x /opt/ipp/ippctl.sh status 2>&1 >/dev/null")
+    assert "s6-ipcclient" in trace
+    assert "exec /opt/ipp/ippctl" not in trace
+    assert plain(status) == plain(cluster.run("w1", "/opt/ipp/ippctl", "status"))
+
+
 def test_status_shows_an_edited_and_a_deleted_engine_file(cluster: Cluster) -> None:
     before = processes(cluster, "w2")
     declared = cluster.status("w2")["connection_sha256"]
@@ -337,6 +359,10 @@ def test_an_earlier_container_of_a_worker_ends_its_engines(cluster: Cluster) -> 
         cluster.engines("earlier", 1)
         cluster.docker("pause", "earlier")
         cluster.engines("later", 2)
+        # Also when the controller is another one by then.
+        cluster.run("controller", "rm", ".ipython/profile_cluster/log/claims.json")
+        cluster.docker("restart", "controller")
+        cluster.full_strength(client, WORKERS | {"w3": 2}, 20)
         cluster.docker("unpause", "earlier")
         cluster.full_strength(client, WORKERS | {"w3": 2}, 15)
         for name in ("earlier", "controller", "later"):

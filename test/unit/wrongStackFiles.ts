@@ -823,6 +823,7 @@ export const wrongStackFiles: WrongFile[] = [
         a: { docker: "ssh://root@192.0.2.1", abandoned: true },
         b: { docker: "ssh://root@192.0.2.1" },
         c: { docker: "ssh://root@192.0.2.1", bastion: { host: "gate" } },
+        e: { docker: "ssh://root@192.0.2.1", bastion: { host: "gate", port: 2202 } },
         d: { docker: "ssh://root@192.0.2.1" },
       },
       controller: { host: "b" },

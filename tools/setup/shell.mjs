@@ -1,6 +1,5 @@
 // Running other programs: with their output in a log, as a question with a short answer, as root.
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { accessSync, constants, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
 
@@ -157,19 +156,18 @@ export async function withLock(file, onWait, action) {
   const holder = spawn("flock", [file, "sh", "-c", "echo; exec cat"], {
     stdio: ["pipe", "pipe", "inherit"],
   });
+  const gone = new Promise((resolve) => holder.once("exit", resolve));
   const waiting = setTimeout(onWait, 1000);
   await new Promise((resolve, reject) => {
     holder.stdout.once("data", resolve);
     holder.once("error", reject);
-    holder.once("exit", () => reject(new SetupError(`${file} can't be locked`)));
+    void gone.then(() => reject(new SetupError(`${file} can't be locked`)));
   });
   clearTimeout(waiting);
   try {
     return await action();
   } finally {
     // Whatever blocks this process next would keep the lock.
-    holder.removeAllListeners("exit");
-    const gone = once(holder, "exit");
     holder.stdin.end();
     await gone;
   }
