@@ -87,6 +87,7 @@ def memory(context: Context, stack: Stack) -> None:
             ours.append(private_memory(worker) / 2**20)
         finally:
             run(["docker", "rm", "-f", "-v", name])
+            wait_for_ends(context.python, stack, WORKERS * ENGINES)
     parts = {"worker (MiB)": Sample(tuple(ours)), "bare ipengines (MiB)": Sample(tuple(bare))}
     what = f"memory of a worker with {ENGINES} engines / {ENGINES} bare ipengines"
     context.add(Figure("memory", what, 1.1, "", ratios(ours, bare), parts=parts))
@@ -95,6 +96,16 @@ def memory(context: Context, stack: Stack) -> None:
 def wait_for_engines(python: Path, stack: Stack, engines: int) -> None:
     """Returns when so many engines have registered and answered."""
     run([python, BENCH / "hello.py", stack.name, str(engines)], stack.environment())
+
+
+def wait_for_ends(python: Path, stack: Stack, engines: int) -> None:
+    """Returns when no more engines than so many are registered; a lost one is, for 10 seconds."""
+    program = (
+        "import sys, time, ipyparallel\n"
+        "client = ipyparallel.Client(profile=sys.argv[1])\n"
+        "while len(client.ids) > int(sys.argv[2]): time.sleep(0.1)"
+    )
+    run([python, "-c", program, stack.name, str(engines)], stack.environment())
 
 
 def private_memory(container: str) -> float:

@@ -242,6 +242,7 @@ class WorkerAgent:
             self.claims.clear()
         if self.claim and self.name not in hub.claims:
             self.claims = {self.name: self.claim}  # the controller is a new one
+            self.look_now.set()
         self.known = known
         if self._superseded():
             if not self.claims:

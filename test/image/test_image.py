@@ -240,7 +240,7 @@ def test_who_waits_for_engines_is_not_told_of_those_that_ended_before(cluster: C
 def test_status_is_answered_without_starting_python(cluster: Cluster) -> None:
     def plain(text: str) -> dict[str, Any]:
         status = json.loads(text)
-        return {key: status[key] for key in ("role", "worker", "declared", "applied", "engines")}
+        return {key: status[key] for key in ("role", "worker", "declared", "applied", "superseded")}
 
     status = cluster.run("w1", "ippctl", "status")
     trace = cluster.run("w1", "sh", "-c", "sh -x /opt/ipp/ippctl.sh status 2>&1 >/dev/null")
@@ -360,9 +360,10 @@ def test_an_earlier_container_of_a_worker_ends_its_engines(cluster: Cluster) -> 
         cluster.docker("pause", "earlier")
         cluster.engines("later", 2)
         # Also when the controller is another one by then.
-        cluster.run("controller", "rm", ".ipython/profile_cluster/log/claims.json")
+        claims = "/home/ipp/.ipython/profile_cluster/log/claims.json"
+        cluster.run("controller", "rm", claims)
         cluster.docker("restart", "controller")
-        cluster.full_strength(client, WORKERS | {"w3": 2}, 20)
+        wait_until("the claim", 20, lambda: "w3" in cluster.run("controller", "cat", claims))
         cluster.docker("unpause", "earlier")
         cluster.full_strength(client, WORKERS | {"w3": 2}, 15)
         for name in ("earlier", "controller", "later"):
