@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,13 @@ class Journal:
     def take(self, task: Task) -> None:
         """A task came in and waits, or waits again."""
         self.tasks[task.id] = task
-        self._append(["take", asdict(task)])
+        self._append(["take", vars(task)])
 
     def place(self, task: Task) -> None:
         """A task went to an engine, perhaps after it had waited."""
         known = task.id in self.tasks
         self.tasks[task.id] = task
-        self._append(["place", task.id, task.engine] if known else ["take", asdict(task)])
+        self._append(["place", task.id, task.engine] if known else ["take", vars(task)])
 
     def answer(self, id: str) -> None:
         """A task was answered, whether with a result or an error."""
@@ -90,7 +90,7 @@ class Journal:
 
     def _rewrite(self) -> None:
         """Begin the file anew with what is still open."""
-        lines = [json.dumps(["take", asdict(task)]) + "\n" for task in self.tasks.values()]
+        lines = [json.dumps(["take", vars(task)]) + "\n" for task in self.tasks.values()]
         new = self.path.with_suffix(".new")
         self.size = sum(map(len, lines))
         try:
