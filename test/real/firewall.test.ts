@@ -5,6 +5,7 @@ import { firewallRules } from "../../components/lib/portPlan";
 import { planCluster } from "../../components/lib/plan";
 
 const plan = planCluster("test-firewall", {
+  controllerHost: "v4",
   imageContext: "docker",
   hosts: {
     v4: { docker: "ssh://root@192.0.2.10" },
