@@ -5,11 +5,15 @@ import os
 import sys
 from socket import socket
 
+from ippnode.deferred import defer
 from ippnode.forkserver import ForkServer, set_process_name
 
 
 def main(role: str) -> None:
     """Import what the role's processes need, and serve. Each forked child returns here too."""
+    defer("jupyter_client", write_connection_file="connect")
+    defer("ipyparallel", Dependency="controller.dependency")
+    defer("psutil")
     if role == "worker":
         from ippnode.engine import run_engine as run_job
         from ippnode.engine import warm_up

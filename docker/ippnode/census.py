@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
-import ipyparallel
+from ipyparallel.client.client import Client
 from ipyparallel.error import RemoteError
 
 from ippnode.content import describe_content
@@ -31,7 +31,7 @@ class Census:
     ) -> None:
         """What engines have said before goes on in `described` and `contained`, by ident."""
         self.connection = connection
-        self.client: ipyparallel.Client | None = None
+        self.client: Client | None = None
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="client")
         self.described = described
         self.contained = contained
@@ -67,7 +67,7 @@ class Census:
         self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
     ) -> dict[str, Answer]:
         if self.client is None:
-            self.client = ipyparallel.Client(self.connection, timeout=APPLY_SECONDS)
+            self.client = Client(self.connection, timeout=APPLY_SECONDS)
         client = self.client
         asked = {
             ident: client[id].apply_async(question)

@@ -11,14 +11,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import ipyparallel.engine.app as engine_app
+import ipyparallel.serialize as serialize
+import ipyparallel.serialize.canning as canning
 from ipyparallel.controller import heartmonitor
 from ipyparallel.engine.app import IPEngine
-from threadpoolctl import threadpool_limits
+from jupyter_client.connect import ConnectionFileMixin
 from traitlets.config import Config
 
 from ippnode import paths, peerloss
 from ippnode.forkserver import set_process_name
 from ippnode.outbox import Outbox
+from ippnode.typemap import TypeMap
 
 # The debugger costs each engine 0.1 CPU seconds and 15 MiB (it also imports numpy), and can't be
 # reached through a cluster. Engines may still import debugpy themselves.
@@ -26,6 +29,13 @@ sys.modules["debugpy"] = None  # type: ignore[assignment]
 import ipykernel.debugger  # noqa: E402, F401
 
 del sys.modules["debugpy"]
+
+# To tell arrays from other values, ipyparallel would import numpy for an engine's first result.
+serialize.can_map = canning.can_map = TypeMap(canning.can_map)
+
+# A kernel could make clients of itself, and would import what these need. An engine's kernel has
+# no connection file that they could use.
+ConnectionFileMixin.blocking_class.default_value = object
 
 THREAD_VARIABLES = (
     "OMP_NUM_THREADS",
@@ -39,15 +49,11 @@ OOM_SCORE = 500
 
 
 def warm_up() -> None:
-    """Import what every engine does when it starts or sends its first result.
-
-    numpy is among it: ipyparallel asks for it to tell arrays from other values.
-    """
+    """Import what every engine does when it starts or sends its first result."""
     for module in (
         "IPython.core.completerlib",
         "IPython.core.oinspect",
         "IPython.extensions.storemagic",
-        "numpy",
         "sqlite3",
         "tornado.locks",
         "tornado.platform.asyncio",
@@ -94,13 +100,10 @@ class LastCritical(logging.Handler):
 
 
 def limit_threads(threads: int) -> None:
-    """Have numeric libraries use so many threads, unless the user has said how many.
-
-    The variables are for what is loaded from now on, the call for what is loaded already.
-    """
+    """Have numeric libraries, none of which is loaded yet, use so many threads, unless the user
+    has said how many."""
     if not any(name in os.environ for name in THREAD_VARIABLES):
         os.environ.update(dict.fromkeys(THREAD_VARIABLES, str(threads)))
-        threadpool_limits(threads)
 
 
 def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:

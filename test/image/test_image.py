@@ -415,6 +415,37 @@ def test_engines_have_the_containers_environment_and_its_modules(
     assert client[mine].apply_sync(look) == ("3", "hello there", "/home/ipp", True)
 
 
+def test_engines_import_what_only_some_use_when_it_is_used(cluster: Cluster) -> None:
+    client = cluster.client()
+
+    @remote
+    def look() -> list[str]:
+        import sys
+
+        costly = (
+            "numpy",
+            "ipyparallel.cluster",
+            "ipyparallel.client.view",
+            "jupyter_client.manager",
+        )
+        return [name for name in costly if name in sys.modules]
+
+    @remote
+    def use() -> tuple[str, str, object]:
+        import ipyparallel
+        import numpy
+
+        return ipyparallel.Client.__name__, ipyparallel.__version__, numpy.ones(2)
+
+    fresh = client.ids[0]
+    client[fresh].apply(lambda: __import__("os")._exit(1))
+    cluster.full_strength(client, WORKERS, 25)
+    fresh = client.ids[-1]
+    assert client[fresh].apply_sync(look) == []
+    name, version, ones = client[fresh].apply_sync(use)
+    assert (name, version, ones.tolist()) == ("Client", ipyparallel.__version__, [1, 1])
+
+
 def test_a_module_that_cant_be_imported_is_named_at_once(cluster: Cluster, worker: str) -> None:
     start = time.monotonic()
     with pytest.raises(ControlFailed) as failed:

@@ -30,6 +30,70 @@ from ippnode.peers import AnonymousPeers
 from ippnode.relay import ControlRelay
 from jupyter_client.session import Session
 
+# ---- what is imported
+
+
+def python(program: str) -> None:
+    """Run a program in a process of its own."""
+    command = [sys.executable, "-W", "error", "-c", program]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(DOCKER)}, check=True)
+
+
+def test_a_package_runs_its_own_module_when_something_of_it_is_asked_for() -> None:
+    python("""if True:
+        import sys
+        from ippnode.deferred import defer
+
+        defer("ipyparallel", Dependency="controller.dependency")
+        import ipyparallel.engine.app
+        from ipyparallel import Dependency, util
+
+        assert "ipyparallel.cluster" not in sys.modules
+        try:
+            ipyparallel.nonsense
+        except AttributeError as error:
+            assert "nonsense" in str(error)
+        else:
+            raise AssertionError("it has nonsense")
+        import ipyparallel as ipp
+
+        assert ipp.Client is sys.modules["ipyparallel.client.client"].Client
+        assert ipp.Dependency is Dependency
+        assert ipp.util is util
+        assert ipp.__version__
+    """)
+
+
+def test_a_deferred_package_serves_threads_that_ask_at_once() -> None:
+    python("""if True:
+        from concurrent.futures import ThreadPoolExecutor
+        from ippnode.deferred import defer
+
+        package = defer("ipyparallel")
+        with ThreadPoolExecutor(8) as threads:
+            found = list(threads.map(lambda _: package.Client, range(8)))
+        assert len(set(found)) == 1
+    """)
+
+
+def test_types_are_known_by_name_until_their_module_is_there() -> None:
+    python("""if True:
+        import sys
+        import ipyparallel.serialize.canning as canning
+        from ippnode.typemap import TypeMap
+
+        canning.can_map = TypeMap(canning.can_map)
+        assert canning.can("text") == "text"
+        assert "numpy" not in sys.modules
+        import numpy
+
+        array = canning.can(numpy.ones(3))
+        assert isinstance(array, canning.CannedArray)
+        assert canning.uncan(array).tolist() == [1, 1, 1]
+        assert isinstance(canning.can(lambda: 1), canning.CannedFunction)
+    """)
+
+
 # ---- files
 
 
