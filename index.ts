@@ -1,5 +1,6 @@
 // First, since it also speeds up loading the others.
 import "./config/stackTraces";
+import "./config/debugLog";
 
 import { existsSync, readFileSync } from "node:fs";
 

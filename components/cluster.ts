@@ -279,7 +279,7 @@ export class Cluster extends pulumi.ComponentResource {
       {
         ssh: controllerSsh,
         workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
-        images: Object.fromEntries(expected.map((worker) => [worker.name, worker.image])),
+        images: imagesOnSeveralHosts(expected),
         after: [
           pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
         ],
@@ -297,6 +297,16 @@ export class Cluster extends pulumi.ComponentResource {
     this.firewall = pulumi.output(firewallRules(plan.portRules));
     this.registerOutputs();
   }
+}
+
+/** The images that are on more than one host, by the names of the workers that have them. */
+function imagesOnSeveralHosts(workers: PlannedWorker[]): { [worker: string]: string } {
+  const hosts = new Map<string, Set<string>>();
+  for (const { image, host } of workers) {
+    hosts.set(image, (hosts.get(image) ?? new Set()).add(host));
+  }
+  const several = workers.filter(({ image }) => (hosts.get(image)?.size ?? 0) > 1);
+  return Object.fromEntries(several.map(({ name, image }) => [name, image]));
 }
 
 /** Relative, since the stack's state holds it: the same wherever the program's folder is. */

@@ -11,8 +11,8 @@ export interface ReadinessArgs {
   /** Number of engines of each worker. */
   workers: { [name: string]: number };
   /**
-   * Name of the image of each worker. Images of one name are built on each host; what they hold
-   * must be the same everywhere.
+   * Name of the image of each worker whose image is on other hosts as well. Images of one name are
+   * built on each host; what they hold must be the same everywhere.
    */
   images: { [worker: string]: string };
   /** What the check has to follow: it is made again whenever one of these changes. */

@@ -1,5 +1,5 @@
 import type * as docker from "@pulumi/docker";
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 
 import { dockerLabels, dockerName } from "./names";
 import { SSH_PORT_IN_CONTAINER } from "./ports";
@@ -27,7 +27,7 @@ export interface NodeSettings {
   bind: string;
   /** The published SSH port. */
   sshPort: number;
-  /** The container's private SSH host key. */
+  /** The container's private SSH host key, with the end of its last line. */
   hostKey: pulumi.Input<string>;
   /** Public key of who may log in. */
   authorizedKey: pulumi.Input<string>;
@@ -148,9 +148,13 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     ports: ports
       .sort((a, b) => a.internal - b.internal)
       .map((port) => ({ ...port, ip: node.bind, protocol: "tcp" })),
+    // One file, since Docker starts a process of its own to put one in, which takes as long as half
+    // of a container's start. sshd reads each key from it: see docker/sshd_config.
     uploads: [
-      { file: "/etc/ipp/ssh_host_ed25519_key", content: node.hostKey },
-      { file: "/etc/ipp/authorized_keys", content: node.authorizedKey },
+      {
+        file: "/etc/ipp/keys",
+        content: pulumi.interpolate`${node.hostKey}${node.authorizedKey}\n`,
+      },
     ],
     tmpfs: { "/run": TMPFS, "/tmp": TMPFS },
     capabilities: { drops: ["ALL"] },

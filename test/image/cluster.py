@@ -86,8 +86,9 @@ class Cluster:
         self.keys = Path(self.folder.name)
         for key in ("client", "ssh_host_ed25519_key"):
             sh("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.keys / key))
-        (self.keys / "authorized_keys").write_text((self.keys / "client.pub").read_text())
-        (self.keys / "ssh_host_ed25519_key").chmod(0o644)
+        parts = [self.keys / "ssh_host_ed25519_key", self.keys / "client.pub"]
+        (self.keys / "keys").write_text("".join(part.read_text() for part in parts))
+        (self.keys / "keys").chmod(0o644)
         self.key = secrets.token_hex(32)  # messages are signed, as the project's files have it
         self.public, self.secret = (key.decode() for key in zmq.curve_keypair())
         self.config = CONFIG.format(period=period, misses=misses)
@@ -155,8 +156,7 @@ class Cluster:
             image or self.image,
         )
         self.names.append(name)
-        for file in ("ssh_host_ed25519_key", "authorized_keys"):
-            sh("docker", "cp", str(self.keys / file), f"{self.container(name)}:/etc/ipp/{file}")
+        sh("docker", "cp", str(self.keys / "keys"), f"{self.container(name)}:/etc/ipp/keys")
         sh("docker", "start", self.container(name))
 
     def docker(self, verb: str, name: str, *rest: str) -> str:

@@ -204,7 +204,7 @@ describe("security of a cluster on this machine's Docker", function () {
       ...["--env", "IPP_ROLE=worker", "--env", "IPP_NAME=w1"],
       ...["--label", `ipyparallel.cluster=${NAME}`, image],
     );
-    await docker("cp", wrongKey, `${imposter}:/etc/ipp/ssh_host_ed25519_key`);
+    await docker("cp", wrongKey, `${imposter}:/etc/ipp/keys`);
     await docker("start", imposter);
     stack.declare({ workers: [{ name: "w1", sshPort: port, engines: 2 }], preflight: false });
     const error = await stack.up().then(

@@ -78,9 +78,10 @@ describe("Cluster", () => {
       (name) => {
         const { inputs, secrets } = named(declared, name);
         assert.deepEqual(secrets, ["uploads"]);
-        return (inputs.uploads as { file: string; content: string }[]).find(
-          ({ file }) => file === "/etc/ipp/ssh_host_ed25519_key",
-        )?.content;
+        const [{ file, content }] = inputs.uploads as [{ file: string; content: string }];
+        assert.equal(file, "/etc/ipp/keys");
+        assert.match(content, /^-----BEGIN OPENSSH PRIVATE KEY-----\n[^]+\n-----END [^\n]+\nssh-/);
+        return content.split("-----END")[0];
       },
     );
     assert.equal(new Set(uploads).size, 3);
@@ -151,9 +152,26 @@ describe("Cluster", () => {
     const { inputs } = named(declared, "dev-readiness-check");
     assert.deepEqual(JSON.parse(inputs.stdin as string), {
       workers: { w1: 2, w2: 3 },
-      images: { w1: "default", w2: "default" },
+      images: {},
     });
     assert.equal((inputs.triggers as string[]).length, 1);
+  });
+
+  it("compares the images that are built on several hosts", async () => {
+    const spread = await cluster({
+      hosts: {
+        a: { docker: "ssh://root@10.77.0.11", address: "10.77.0.11" },
+        b: { docker: "ssh://root@10.77.0.12", address: "10.77.0.12" },
+      },
+      images: { other: { packages: ["scipy"] } },
+      workers: [
+        { name: "w1", host: "a" },
+        { name: "w2", host: "b" },
+        { name: "w3", host: "b", image: "other" },
+      ],
+    });
+    const { images } = stdin(named(spread, "dev-readiness-check"));
+    assert.deepEqual(images, { w1: "default", w2: "default" });
   });
 
   it("gives the engines other keys when the generation is raised, under the same seed", async () => {
