@@ -120,6 +120,8 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
     // tsc checks the types in `npm test`; again at each run it would cost 2 s.
     PULUMI_NODEJS_TRANSPILE_ONLY: given.PULUMI_NODEJS_TRANSPILE_ONLY ?? "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // Pulumi keeps an encrypted log of each run, up to 500 MB of them.
+    PULUMI_LOG_ROTATION_MAX_TOTAL_MB: given.PULUMI_LOG_ROTATION_MAX_TOTAL_MB ?? "20",
     ...(ownHome && { PULUMI_HOME: record.plugins.home }),
     ...(isOwnBackend(given)
       ? {
