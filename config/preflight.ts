@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { hostCommand } from "../components/lib/hosts";
+import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import { quote } from "../components/lib/quote";
 
@@ -56,6 +57,8 @@ export interface PartStatus {
   reason?: string;
   /** A worker's engines, or those that the controller knows. */
   engines?: EngineStatus[];
+  /** At the controller: what the workers say that answer it, by name. */
+  workers?: Record<string, PartStatus>;
   /** Free space, by folder. */
   disks?: Record<string, { full: boolean }>;
   /** A worker's clock against the controller's. */
@@ -208,6 +211,15 @@ export function parseProbe(output: string, now: number): Probe {
   );
   const [controller] = values("controller");
   const time = number("time");
+  const statuses = new Map(
+    values("status").map((line): [string, PartStatus] => {
+      const space = line.indexOf(" ");
+      return [line.slice(0, space), JSON.parse(line.slice(space + 1)) as PartStatus];
+    }),
+  );
+  for (const part of values("told").filter((one) => !statuses.has(one))) {
+    statuses.set(part, statuses.get(CONTROLLER)?.workers?.[part] ?? {});
+  }
   return {
     failure: values("docker-error")[0] ?? values("docker-missing")[0],
     docker: values("docker")[0],
@@ -235,11 +247,10 @@ export function parseProbe(output: string, now: number): Probe {
         const [part = "", ...words] = line.split(" ");
         return [part, { state: "running", silence: words.join(" ") }];
       }),
-      ...values("status").map((line): [string, Part] => {
-        const space = line.indexOf(" ");
-        const status = JSON.parse(line.slice(space + 1)) as PartStatus;
-        return [line.slice(0, space), { state: "running", status }];
-      }),
+      ...[...statuses].map(([part, status]): [string, Part] => [
+        part,
+        { state: "running", status },
+      ]),
     ]),
   };
 }

@@ -26,6 +26,7 @@ from ippnode.images import differences, python_mismatches
 from ippnode.jobs import Jobs, Process
 from ippnode.rpc import Failed, Progress, serve
 from ippnode.tasks import essential
+from ippnode.workers import Workers
 
 CONFIG = paths.PROFILE / "ipcontroller_config.py"
 ENGINE_JSON = paths.SECURITY / "ipcontroller-engine.json"
@@ -37,6 +38,8 @@ START_SECONDS = 45.0
 """An ipcontroller that answers nobody this long after its start is started again."""
 CHECK_SECONDS = 5.0
 """Between two checks of the hub and the schedulers."""
+WORKERS_SECONDS = 1.2
+"""How long the workers may take to say how they are."""
 SILENCE_SECONDS = 8.0
 """How long the hub may take to answer a check."""
 ENOUGH_FAILED_CHECKS = 2
@@ -78,6 +81,7 @@ class ControllerAgent:
         self.process: Process | None = None
         self.hub: Hub | None = None
         self.census: Census | None = None
+        self.workers: Workers | None = None
         self.described: dict[str, dict[str, str]] = {}
         self.contained: dict[str, dict[str, Any]] = {}
         self.state = "no profile"
@@ -150,7 +154,8 @@ class ControllerAgent:
             self.hub.close()
             if self.census:
                 self.census.close()
-                self.census = None
+                self.workers.close()
+                self.census = self.workers = None
             await self.jobs.end(self.process)
             self.process = None
 
@@ -161,6 +166,7 @@ class ControllerAgent:
         except HubUnreachable:
             return f"did not answer within {START_SECONDS:.0f} seconds of its start"
         self.census = Census(connection, self.described, self.contained)
+        self.workers = Workers(self.context, connection)
         self.answers.set()
         await self._mark("answering")
         engine = {**read_json(ENGINE_JSON), "interface": connection["interface"]}
@@ -329,8 +335,9 @@ class ControllerAgent:
         }, contents
 
     async def status(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
-        """`ippctl status`: what runs here, and which engines the hub knows."""
+        """`ippctl status`: what runs here, which engines the hub knows, how their workers are."""
         engines: list[dict[str, Any]] = []
+        statuses: dict[str, dict[str, Any]] = {}
         if self.answers.is_set():
             try:
                 known, queues = await self.hub.engines(2.0), await self.hub.queues()
@@ -345,12 +352,16 @@ class ControllerAgent:
                             "tasks": queues.get(id, 0),
                         }
                     )
+                if self.workers:
+                    one_each = {e["worker"]: e["ident"] for e in engines}.values()
+                    statuses = await self.workers.statuses(one_each, WORKERS_SECONDS)
             except HubUnreachable:
                 pass
         workers = read_json(paths.WORKERS)
         present = {(e["worker"], e["slot"]) for e in engines}
         return {
             "role": "controller",
+            "container": machine.container(),
             "declared": workers,
             "missing": [f"{w} engine {n}" for w, n in sorted(_slots(workers or {}) - present)],
             "state": self.state,
@@ -366,6 +377,7 @@ class ControllerAgent:
             },
             **record.look({path: path.name for path in PROFILE_FILES}),
             "engines": engines,
+            "workers": statuses,
             "sshd": machine.listens(2222),
             "disks": machine.disks([paths.HOME, paths.RUN]),
         }

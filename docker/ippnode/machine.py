@@ -1,6 +1,7 @@
 """What can be wrong with the machine: a full disk, a wrong clock, nobody at a port."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ def disks(folders: Iterable[Path]) -> dict[str, dict[str, Any]]:
         small = stat.f_blocks * stat.f_frsize // 10
         found[str(folder)] = {"free": free, "full": free < min(FULL_BELOW_BYTES, small)}
     return found
+
+
+def container() -> str | None:
+    """The id of this container: Docker mounts files of a folder with that name, such as hosts."""
+    found = re.search(r"/containers/([0-9a-f]{64})/", Path("/proc/self/mountinfo").read_text())
+    return found and found[1]
 
 
 def cores() -> int:

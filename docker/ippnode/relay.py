@@ -1,12 +1,12 @@
 """The control channel of one engine, by way of the agent.
 
 ipyparallel gives each engine a nanny process for this, so that a signal reaches an engine whose
-own loop is busy. Here one agent does it for all engines of a worker.
+own loop is busy. Here one agent does it for all engines of a worker, and says how the worker is.
 """
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import zmq
@@ -18,6 +18,8 @@ from ippnode import paths
 
 OWN = b"ippnode-agent"
 """Routing id of what the agent itself asks an engine."""
+STATUS_REQUEST, STATUS_REPLY = "worker_status_request", "worker_status_reply"
+"""Types of the question how the whole worker is, and of the answer."""
 
 
 class ControlRelay:
@@ -32,8 +34,10 @@ class ControlRelay:
         engine_keys: tuple[bytes, bytes] | None,
         session: Session,
         send_signal: Callable[[int], None],
+        status: Callable[[], Awaitable[dict[str, Any]]],
     ) -> None:
         self.session = session
+        self.status = status
         self.heard = asyncio.Event()
         self.send_signal = send_signal
         public, secret = engine_keys or (None, None)
@@ -49,7 +53,7 @@ class ControlRelay:
         self.inner = context.socket(zmq.DEALER)
         self.path = paths.CONTROL / ident
         util.bind(self.inner, paths.control_url(ident), curve_secretkey=secret)
-        self.tasks = [asyncio.create_task(self._inwards()), asyncio.create_task(self._outwards())]
+        self.tasks = {asyncio.create_task(self._inwards()), asyncio.create_task(self._outwards())}
 
     async def _inwards(self) -> None:
         while True:
@@ -59,11 +63,20 @@ class ControlRelay:
                 message = self.session.deserialize(rest)
             except ValueError:
                 continue  # unsigned or garbled: not for us, nor for the engine
-            if message["msg_type"] != "signal_request":
+            if message["msg_type"] == "signal_request":
+                reply = self._signal(message["content"])
+                self.session.send(self.outer, "signal_reply", reply, parent=message, ident=idents)
+            elif message["msg_type"] == STATUS_REQUEST:
+                self.tasks.add(asyncio.create_task(self._say(message, idents)))
+            else:
                 self.inner.send_multipart(frames)
-                continue
-            reply = self._signal(message["content"])
-            self.session.send(self.outer, "signal_reply", reply, parent=message, ident=idents)
+
+    async def _say(self, request: dict[str, Any], idents: list[bytes]) -> None:
+        try:
+            status = await self.status()
+            self.session.send(self.outer, STATUS_REPLY, status, parent=request, ident=idents)
+        finally:
+            self.tasks.discard(asyncio.current_task())
 
     async def _outwards(self) -> None:
         while True:

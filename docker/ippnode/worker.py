@@ -171,6 +171,7 @@ class WorkerAgent:
             keys,
             hub.session,
             lambda number: os.kill(slot.process.pid, number),
+            self._say_how_it_is,
         )
         try:
             slot.process = await self.jobs.start(slot.ident, job)
@@ -351,6 +352,9 @@ class WorkerAgent:
 
     async def status(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl status`: what runs here."""
+        return await self._say_how_it_is()
+
+    async def _say_how_it_is(self) -> dict[str, Any]:
         queues: dict[int, int] = {}
         if self.hub_answers.is_set():
             try:
@@ -363,6 +367,7 @@ class WorkerAgent:
         return {
             "role": "worker",
             "worker": self.name,
+            "container": machine.container(),
             "declared": declared,
             "connection_sha256": digest(connection),
             "controller": {

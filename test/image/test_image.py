@@ -57,6 +57,24 @@ def test_enough_engines_are_enough(cluster: Cluster) -> None:
     assert (status["declared"], status["missing"]) == (WORKERS, [])
 
 
+def test_the_controller_says_how_all_workers_are(cluster: Cluster) -> None:
+    cluster.ready(WORKERS)
+    told = cluster.status("controller")["workers"]
+    assert sorted(told) == sorted(WORKERS)
+    for name, status in told.items():
+        assert status["container"] == cluster.docker("inspect", name, "--format={{.Id}}").strip()
+        asked = cluster.status(name)
+        for key in ("role", "worker", "container", "applied", "drift", "connection_sha256"):
+            assert status[key] == asked[key]
+        assert [e["ident"] for e in status["engines"]] == [e["ident"] for e in asked["engines"]]
+    cluster.run("w2", "sh", "-c", "echo >> /home/ipp/.ipp/engines.json")
+    try:
+        drift = cluster.status("controller")["workers"]["w2"]["drift"]
+        assert drift == ["the declared number of engines was changed"]
+    finally:
+        cluster.engines("w2", WORKERS["w2"])
+
+
 def test_workers_say_what_is_in_their_image(cluster: Cluster) -> None:
     engines = cluster.ready(WORKERS, images={"w1": "default", "w2": "default"})["engines"]
     assert len({engine["content"] for engine in engines}) == 1

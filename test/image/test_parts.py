@@ -458,6 +458,9 @@ def test_signals_stop_at_the_relay_and_all_else_passes(
     monkeypatch.setattr(paths, "CONTROL", tmp_path)
     signals: list[int] = []
 
+    async def status() -> dict[str, Any]:
+        return {"w": 1}
+
     async def work(context: zmq.asyncio.Context) -> None:
         scheduler = context.socket(zmq.ROUTER)
         scheduler.identity = b"control_out"
@@ -471,6 +474,7 @@ def test_signals_stop_at_the_relay_and_all_else_passes(
             None,
             Session(key=b"5ecret"),
             signals.append,
+            status,
         )
         engine = context.socket(zmq.ROUTER)
         engine.identity = b"w1-1-aa"
@@ -491,6 +495,10 @@ def test_signals_stop_at_the_relay_and_all_else_passes(
         assert signals == [signal.SIGINT]
         send("signal_request", {"sig": "SIGNONSENSE"})
         assert (await receive())["content"]["status"] == "error"
+
+        send("worker_status_request", {})
+        reply = await receive()
+        assert (reply["header"]["msg_type"], reply["content"]) == ("worker_status_reply", {"w": 1})
 
         send("clear_request", {})
         idents, frames = engine_session.feed_identities(await engine.recv_multipart())

@@ -254,3 +254,65 @@ describe("the probe on a host with 300 containers of the cluster", function () {
     assert.ok(most <= 16, String(most));
   });
 });
+
+/** Stands for docker on a host with a controller, which tells of w1 and of a w2 that is elsewhere. */
+const DOCKER_WITH_CONTROLLER = `#!/bin/sh
+case "$1 $2" in
+  "ps --all") printf 'dev|%s|%s|id-%s|\\n' controller running controller w1 running w1 w2 running w2 w3 exited w3 ;;
+  "exec id-controller")
+    echo "$2" >>"$LOG"
+    sleep "$SECONDS_EACH"
+    w1='{"role": "worker", "container": "id-w1", "drift": ["told"]}'
+    w2='{"role": "worker", "container": "id-elsewhere", "drift": ["told"]}'
+    w3='{"role": "worker", "container": "id-w3", "drift": ["told"]}'
+    echo "{\\"container\\": \\"id-controller\\", \\"workers\\": {\\"w1\\": $w1, \\"w2\\": $w2, \\"w3\\": $w3}}"
+    ;;
+  exec*)
+    echo "$2" >>"$LOG"
+    echo '{"drift": ["asked"]}'
+    ;;
+  inspect*) echo 2026-01-01T00:00:00Z ;;
+esac
+`;
+
+describe("the probe on the controller's host", function () {
+  this.timeout(20_000);
+
+  /** What it finds, and which containers it asked, with a controller that takes so many seconds. */
+  const look = (seconds: string) => {
+    const folder = mkdtempSync(join(tmpdir(), "probe-test-"));
+    try {
+      const log = join(folder, "log");
+      writeFileSync(join(folder, "docker"), DOCKER_WITH_CONTROLLER, { mode: 0o755 });
+      const output = execFileSync("sh", ["-s", "--", "ssh://root@192.0.2.1", "dev"], {
+        input: readFileSync(join(__dirname, "../../config/probe.sh")),
+        encoding: "utf8",
+        env: {
+          PATH: `${folder}:${process.env.PATH ?? ""}`,
+          LOG: log,
+          SECONDS_EACH: seconds,
+        },
+      });
+      const asked = readFileSync(log, "utf8").trim().split("\n").sort();
+      return { parts: parseProbe(output, 0).parts, asked };
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+
+  it("asks, besides the controller, only those that it does not tell of", () => {
+    const { parts, asked } = look("0");
+    assert.deepEqual(asked, ["id-controller", "id-w2"]);
+    assert.deepEqual(parts.get("w1")?.status?.drift, ["told"]);
+    assert.deepEqual(parts.get("w2")?.status?.drift, ["asked"]);
+    assert.deepEqual([parts.get("w3")?.state, parts.get("w3")?.status], ["exited", undefined]);
+    assert.equal(parts.get("controller")?.status?.workers?.w1?.drift?.[0], "told");
+  });
+
+  it("asks all where the controller takes long", () => {
+    const { parts, asked } = look("3");
+    assert.deepEqual(asked, ["id-controller", "id-controller", "id-w1", "id-w2"]);
+    assert.deepEqual(parts.get("w1")?.status?.drift, ["asked"]);
+    assert.equal(parts.get("controller")?.state, "running");
+  });
+});
