@@ -255,6 +255,14 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
       checkOptions(`${path}.overrides.${worker}`, own);
     }
   });
+  const { minReady } = cluster;
+  const engines = declaredEngines(cluster);
+  if (typeof minReady === "number" && engines > 0 && minReady > engines) {
+    mistakes.push(
+      `minReady: ${String(minReady)} is given; at most ${String(engines)}, the number of engines, ` +
+        "is allowed",
+    );
+  }
   const [first, ...more] = away;
   const dialled = typeof controllerHost === "string" ? addressOf(hosts[controllerHost]) : undefined;
   for (const [name, settings] of Object.entries(hosts)) {
@@ -287,6 +295,22 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     );
   }
   return mistakes;
+}
+
+/**
+ * Number of engines that a cluster declares; NaN where it can't be told yet, since the cores of a
+ * host, or what the schema refuses, stand in place of a number.
+ */
+function declaredEngines({ defaults, workers }: Record<string, unknown>): number {
+  const number = (given: unknown) => (typeof given === "number" && given >= 1 ? given : NaN);
+  const shared = record(defaults).engines ?? 1;
+  const counts = list(workers).map((item) => {
+    const { count = 1, engines = shared, overrides } = record(item);
+    const own = Object.values(record(overrides)).flatMap((worker) => record(worker).engines ?? []);
+    const others = (number(count) - own.length) * number(engines);
+    return own.reduce<number>((sum, one) => sum + number(one), others);
+  });
+  return counts.reduce((sum, one) => sum + one, 0);
 }
 
 /** The address of a host, where it is plain to see. */

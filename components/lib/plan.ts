@@ -109,7 +109,8 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
   const engines = workers.reduce((sum, worker) => sum + worker.engines, 0);
   if ((args.minReady ?? 0) > engines) {
     throw new Mistake(
-      `minReady: ${String(args.minReady)} is given; there are ${String(engines)} engines`,
+      `minReady: ${String(args.minReady)} is given; at most ${String(engines)}, the number of ` +
+        "engines, is allowed",
     );
   }
 

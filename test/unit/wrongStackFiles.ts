@@ -850,7 +850,48 @@ export const wrongStackFiles: WrongFile[] = [
     host({ address: "head.example.org", bind: "fd77::11" }),
     'hosts.a.bind: "fd77::11" is given, and ports there are reached at "head.example.org"; an IPv4',
   ],
+  [
+    "more engines that are enough than there are",
+    root({ minReady: 2 }),
+    "minReady: 2 is given; at most 1, the number of engines, is allowed",
+  ],
+  [
+    "the same in groups, with what holds for all and for one worker",
+    {
+      minReady: 13,
+      defaults: { engines: 2 },
+      workers: [
+        { name: "a", count: 3, overrides: { "a-2": { engines: 4 } } },
+        { name: "b", count: 2, engines: 1 },
+        { name: "c" },
+      ],
+    },
+    "minReady: 13 is given; at most 12, the number of engines, is allowed",
+  ],
+  [
+    "more than are enough of a number that nobody knows",
+    root({
+      minReady: 1000,
+      workers: [
+        { name: "a", engines: "cores" },
+        { name: "b", host: "nowhere" },
+      ],
+    }),
+    'workers[1].host: "nowhere" is not one of the hosts',
+  ],
+  ["enough engines of no workers", { minReady: 3, workers: [] }, "workers: [] is given"],
+  [
+    "enough of a wrong number",
+    { minReady: 3, workers: [{ name: "a", count: 0 }] },
+    "workers[0].count: 0",
+  ],
   // Several at once
+  [
+    "mistakes between parts and in them",
+    { minReady: 5, workers: [{ name: "a", cpu: 1 }] },
+    "minReady: 5 is given; at most 1",
+    'workers[0].cpu: unknown key, did you mean "cpus"?',
+  ],
   [
     "mistakes of every kind",
     {
