@@ -266,7 +266,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
   const [first, ...more] = away;
   const dialled = typeof controllerHost === "string" ? addressOf(hosts[controllerHost]) : undefined;
   for (const [name, settings] of Object.entries(hosts)) {
-    const { bind } = record(settings);
+    const { bind, docker } = record(settings);
     const reached = addressOf(settings);
     if (typeof bind !== "string" || isIP(bind) === 0 || reached === undefined) {
       continue;
@@ -278,6 +278,15 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
         `hosts.${name}.bind: ${show(bind)} is given, and ports there are reached at ` +
           `${show(reached)}; an IPv${String(family)} address of that host is needed`,
       );
+    } else if (isLoopback(bind) && !isLoopback(reached)) {
+      // A name of this machine may stand for a loopback address, though not on other machines.
+      const forOthers = name === controllerHost && first !== undefined;
+      if (isIP(reached) !== 0 || !String(docker).startsWith("unix:") || forOthers) {
+        mistakes.push(
+          `hosts.${name}.bind: ${show(bind)} is reached on that host alone, and ports there are ` +
+            `dialled at ${show(reached)}; leave it out, or set one that other machines reach`,
+        );
+      }
     }
   }
   if (dialled !== undefined && isIPv6(dialled)) {

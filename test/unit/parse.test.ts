@@ -76,6 +76,28 @@ describe("parseCluster", () => {
     });
   }
 
+  const onLoopback: [string, object][] = [
+    ["this machine", { a: { docker: "unix:///x", bind: "127.0.0.1" } }],
+    ["a name of it", { a: { docker: "unix:///x", address: "here", bind: "127.0.0.1" } }],
+    ["this machine by SSH", { a: { docker: "ssh://root@localhost", bind: "127.0.0.1" } }],
+    [
+      "a host that is its own bastion",
+      {
+        a: {
+          docker: "ssh://root@192.0.2.1",
+          address: "127.0.0.1",
+          bind: "127.0.0.1",
+          bastion: { host: "192.0.2.1" },
+        },
+      },
+    ],
+  ];
+  for (const [title, hosts] of onLoopback) {
+    it(`accepts ports published on a loopback address of ${title}`, () => {
+      assert.deepEqual(mistakes({ workers, hosts }), []);
+    });
+  }
+
   it("names every mistake at once, also of both kinds", () => {
     const found = mistakes({
       profil: "x",

@@ -851,6 +851,36 @@ export const wrongStackFiles: WrongFile[] = [
     'hosts.a.bind: "fd77::11" is given, and ports there are reached at "head.example.org"; an IPv4',
   ],
   [
+    "workers' ports that Pulumi can't reach",
+    root({
+      hosts: {
+        a: { docker: "ssh://root@192.0.2.1" },
+        b: { docker: "ssh://root@192.0.2.2", bind: "127.0.0.1", bastion: { host: "gate" } },
+        c: { docker: "ssh://root@[fd77::12]", bind: "::1" },
+        d: { docker: "ssh://root@d.example.org", bind: "127.0.0.1" },
+      },
+    }),
+    'hosts.b.bind: "127.0.0.1" is reached on that host alone, and ports there are dialled at "192.0.2.2"; leave',
+    'hosts.c.bind: "::1" is reached on that host alone, and ports there are dialled at "fd77::12"',
+    'hosts.d.bind: "127.0.0.1" is reached on that host alone',
+  ],
+  [
+    "ports of this machine that are dialled at another of its addresses",
+    root({ hosts: { a: { docker: "unix:///x", address: "192.0.2.1", bind: "127.0.0.1" } } }),
+    'hosts.a.bind: "127.0.0.1" is reached on that host alone',
+  ],
+  [
+    "a controller's ports that engines elsewhere can't reach",
+    root({
+      hosts: {
+        a: { docker: "unix:///x", address: "head.example.org", bind: "127.0.0.1" },
+        b: { docker: "ssh://root@192.0.2.2" },
+      },
+      workers: [{ name: "w1", host: "b" }],
+    }),
+    'hosts.a.bind: "127.0.0.1" is reached on that host alone, and ports there are dialled at "head.example.org"',
+  ],
+  [
     "more engines that are enough than there are",
     root({ minReady: 2 }),
     "minReady: 2 is given; at most 1, the number of engines, is allowed",
