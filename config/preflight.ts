@@ -6,6 +6,7 @@ import { hostCommand } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import { quote } from "../components/lib/quote";
+import { sshFailure } from "./sshFailure";
 
 /** What a look at a host told. */
 export interface Probe {
@@ -169,20 +170,11 @@ function probe([program, ...args]: string[]): Promise<Probe> {
       if (status === 0) {
         resolve(parseProbe(output, Date.now() / 1000));
       } else {
-        fail(reason(errors) ?? `exit status ${String(status)}`);
+        fail(sshFailure(errors || output) ?? `exit status ${String(status)}`);
       }
     });
     child.stdin.end(readFileSync(PROBE_SCRIPT));
   });
-}
-
-/** Why `ssh` failed: what the script that makes its connection says, or else its last words. */
-function reason(errors: string): string | undefined {
-  const lines = errors
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => line !== "");
-  return lines.find((line) => line.startsWith("can't connect to")) ?? lines.at(-1);
 }
 
 /**

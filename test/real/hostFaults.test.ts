@@ -145,12 +145,12 @@ describe("faults that up meets on hosts", function () {
     const wrong = join(copy.folder, "wrong-key");
     writeFileSync(wrong, "no key at all\n", { mode: 0o600 });
     declare({}, { identityFile: wrong });
-    await fails(/error: worker b on host host2 .*Permission denied/, SOON);
+    await fails(/error: worker b on host host2 .*Load key .*; .*Permission denied/, SOON);
   });
 
   it("a changed host key: one error that names the worker", async () => {
     declare({}, { hostKey: first.hostKey });
-    await fails(/error: worker b on host host2 .*Host key verification failed/, SOON);
+    await fails(/error: worker b on host host2 .*Host key for \S+ has changed/, SOON);
   });
 
   it("a port that is taken: one error that names the worker", async () => {

@@ -112,7 +112,7 @@ describe("documents", () => {
     assert.ok(rows.length > 30);
     // What others say: ssh, Pulumi, and the Python of the user.
     const foreign =
-      /^(Host key verification|is currently locked|\[…\] is currently|host key mis|invalid YAML|unable to auth)/;
+      /^(Host key verification|Permission denied|is currently locked|\[…\] is currently|host key mis|invalid YAML|unable to auth)/;
     for (const [, message] of rows) {
       if (foreign.test(message as string)) {
         continue;
