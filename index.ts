@@ -9,6 +9,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { Cluster, type ClusterArgs, type ImageArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
+import { bastionMistakes } from "./components/lib/ssh";
 import { abandonedNotes, findDrift } from "./config/drift";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
@@ -101,6 +102,10 @@ async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] 
     return { ...args, workers: specs, minReady: enoughEngines(minReady, engines) };
   };
   const plan = planCluster(stack, { ...withCores(() => 1), minReady: undefined });
+  const mistakes = bastionMistakes(plan);
+  if (mistakes.length > 0) {
+    throw new ConfigError(mistakes);
+  }
   const needsCores = workers.some((worker) => worker.engines === "cores");
   if (!preflight && !needsCores) {
     return { found: withCores(() => undefined) };

@@ -11,11 +11,12 @@ import { engineFile } from "./lib/connectionFiles";
 import type { MountArgs, UlimitArgs } from "./lib/container";
 import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
 import { deriveHostKey, deriveKeys } from "./lib/keys";
+import { Mistake } from "./lib/mistake";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
 import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
 import { frozen } from "./lib/repair";
-import type { SshTarget } from "./lib/ssh";
+import { bastionMistakes, type SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
 import { Worker } from "./worker";
 import { type ImageArgs, WorkerImage } from "./workerImage";
@@ -189,8 +190,12 @@ export class Cluster extends pulumi.ComponentResource {
   public readonly firewall: pulumi.Output<{ [host: string]: FirewallRules }>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
-    super("ipyparallel:index:Cluster", name, {}, opts);
     const plan = planCluster(name, args);
+    const mistakes = bastionMistakes(plan);
+    if (mistakes.length > 0) {
+      throw new Mistake(mistakes.join("\n"));
+    }
+    super("ipyparallel:index:Cluster", name, {}, opts);
     const { seed } = new Keys(`${name}-keys`, { parent: this });
     const keys = seed.apply((value) => deriveKeys(value, plan.keyGeneration));
     const hostKey = (part: string) =>
@@ -394,8 +399,7 @@ function declareMachines(
       volumes: (worker) => mounted(worker).map((volume) => volumes.get(volume) as docker.Volume),
     };
   };
-  const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
-  const machines = new Map([...hosts].map((host) => [host, declare(host)]));
+  const machines = new Map(plan.hostsInUse.map((host) => [host, declare(host)]));
   return (host) => machines.get(host) as Machine;
 }
 

@@ -127,8 +127,7 @@ export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Ma
 /** What looks at each host. */
 function probeCommands(cluster: string, plan: ClusterPlan): Map<string, string[]> {
   const controller = plan.host(plan.controllerHost);
-  const hosts = new Set([plan.controllerHost, ...plan.workers.map((worker) => worker.host)]);
-  const present = [...hosts].filter((host) => !plan.leftAlone(host));
+  const present = plan.hostsInUse.filter((host) => !plan.leftAlone(host));
   const commands = present.map((name): [string, string[]] => {
     const host = plan.host(name);
     const words = ["sh", "-s", "--", host.docker, cluster];

@@ -53,6 +53,8 @@ export interface ClusterPlan {
   portRules: PortRule[];
   /** Names of all hosts. */
   hosts: string[];
+  /** Names of the hosts that something runs on, the controller's first. */
+  hostsInUse: string[];
   /** A host by its name. */
   host: (name: string) => Host;
   /** Whether a host is abandoned or can't be reached, so that nothing on it is touched. */
@@ -129,6 +131,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     images: Object.fromEntries(images),
     portRules: portRules({ controllerHost, ports, workers, host }),
     hosts: [...hosts.keys()],
+    hostsInUse: [...new Set([controllerHost, ...workers.map((worker) => worker.host)])],
     host,
     leftAlone: (key) =>
       host(key).abandoned === true || args.unreachableHosts?.includes(key) === true,

@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 
 import type { types } from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 
 import type { Host } from "./hosts";
-import { Mistake } from "./mistake";
 import { CONTAINER_USER } from "./names";
+import type { ClusterPlan } from "./plan";
 
 type ConnectionArgs = types.input.remote.ConnectionArgs;
 
@@ -44,20 +44,50 @@ export function sshConnection({ host, port, hostKey, privateKey }: SshTarget): C
       port: bastionPort ?? 22,
       user: user ?? "root",
       ...(bastionKey === undefined ? {} : { hostKey: bastionKey }),
+      // Of a host that is left alone it may be gone.
       ...(host.identityFile === undefined
         ? {}
-        : { privateKey: pulumi.secret(readKey(host.identityFile)) }),
+        : { privateKey: pulumi.secret(readKey(host.identityFile).key ?? "") }),
       ...dialing,
     },
   };
 }
 
-function readKey(file: string): string {
+/**
+ * What keeps Pulumi from logging in to the bastions of a cluster, as far as can be seen from here;
+ * unlike `ssh`, it looks for no key by itself.
+ *
+ * @returns the mistakes, each with its key in a stack file.
+ */
+export function bastionMistakes({ hostsInUse, host, leftAlone }: ClusterPlan): string[] {
+  return hostsInUse.flatMap((name) => {
+    const { bastion, identityFile } = host(name);
+    if (bastion === undefined || leftAlone(name)) {
+      return [];
+    }
+    const problem = keyProblem(identityFile);
+    return problem === undefined
+      ? []
+      : [`hosts.${name}.identityFile: ${problem}; the bastion ${bastion.host} needs a key`];
+  });
+}
+
+function keyProblem(identityFile: string | undefined): string | undefined {
+  if (identityFile === undefined) {
+    return existsSync(process.env.SSH_AUTH_SOCK ?? "")
+      ? undefined
+      : "is missing, and no SSH agent runs (SSH_AUTH_SOCK)";
+  }
+  const { failure } = readKey(identityFile);
+  return failure === undefined ? undefined : `${identityFile} can't be read (${failure})`;
+}
+
+/** A private key, or why it can't be read. */
+function readKey(file: string): { key?: string; failure?: string } {
   try {
-    return readFileSync(expandHome(file), "utf8");
+    return { key: readFileSync(expandHome(file), "utf8") };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new Mistake(`identityFile ${file}, for a bastion: can't be read (${why})`);
+    return { failure: error instanceof Error ? error.message : String(error) };
   }
 }
 

@@ -20,10 +20,15 @@ function listen(port: number): Promise<Server> {
 describe("bad input", function () {
   this.timeout(300_000);
   let stack: TestStack;
+  const { SSH_AUTH_SOCK = "" } = process.env;
   before(async () => {
+    process.env.SSH_AUTH_SOCK = ""; // no agent
     stack = await TestStack.create(NAME, GOOD);
   });
-  after(() => stack.remove());
+  after(() => {
+    process.env.SSH_AUTH_SOCK = SSH_AUTH_SOCK;
+    return stack.remove();
+  });
 
   const refused: [string, unknown, RegExp][] = [
     ["an unknown key", { ...GOOD, profil: "x" }, /profil: unknown key, did you mean "profile"\?/],
@@ -33,6 +38,14 @@ describe("bad input", function () {
       "a port out of range",
       { workers: [{ name: "w1", sshPort: 70000 }] },
       /sshPort: 70000 is given/,
+    ],
+    [
+      "a bastion that there is no key for",
+      {
+        ...GOOD,
+        hosts: { far: { docker: "ssh://root@192.0.2.1", bastion: { host: "192.0.2.2" } } },
+      },
+      /hosts.far.identityFile: is missing, and no SSH agent runs/,
     ],
     [
       "a Docker host that does not answer",
