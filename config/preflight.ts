@@ -56,6 +56,8 @@ export interface PartStatus {
   state?: string;
   /** Why the controller was last restarted. */
   reason?: string;
+  /** Whether a worker was set up in another container since, so that its engines here ended. */
+  superseded?: boolean;
   /** A worker's engines, or those that the controller knows. */
   engines?: EngineStatus[];
   /** At the controller: what the workers say that answer it, by name. */

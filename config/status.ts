@@ -1,4 +1,4 @@
-import { CONTROLLER } from "../components/lib/names";
+import { CONTROLLER, dockerName } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import type { EngineStatus, Part, Probe } from "./preflight";
 
@@ -81,7 +81,11 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
         : `is ${engine.state ?? "unknown"}${because(reason)}`;
       missing.push(`${name}: engine ${String(slot)} ${how}`);
     }
-    if (status !== undefined && engines.length < declared) {
+    if (status?.superseded === true) {
+      missing.push(
+        `${name}: was set up in another container since; \`npm run up\` sets it up in this one again`,
+      );
+    } else if (status !== undefined && engines.length < declared) {
       missing.push(
         `${name}: ${String(engines.length)} of ${String(declared)} engines are declared there`,
       );
@@ -114,6 +118,19 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
         : { lastRestart: new Date(last.last_restart * 1000).toISOString(), reason: last.reason }),
     };
   });
+  for (const [host, { parts }] of probes) {
+    const moved = [...parts].filter(
+      ([part, { status }]) =>
+        status?.superseded === true &&
+        !plan.workers.some((worker) => worker.name === part && worker.host === host),
+    );
+    for (const [part] of moved) {
+      missing.push(
+        `${part}: an old container of it is left on host ${host}, without engines; remove it there: ` +
+          `\`docker rm -fv ${dockerName(plan.name, part)}\``,
+      );
+    }
+  }
   return {
     cluster: plan.name,
     controller: {

@@ -189,7 +189,7 @@ describe("faults that up meets on hosts", function () {
 
   it("a worker is moved off a host that is off; nothing happens when the host comes back", async () => {
     await second.cutLink();
-    declare({ workers: [a, { name: "b", host: "host1" }] }, { abandoned: true });
+    declare({ workers: [a, { ...b, host: "host1" }] }, { abandoned: true });
     const [, note] = /clean up there with `(.*)`/.exec(await copy.run("up")) ?? [];
     await answersSoon(2);
     const engines = copy.python("print(c._engines)");
@@ -197,6 +197,9 @@ describe("faults that up meets on hosts", function () {
     await sleep(15_000);
     answers(2);
     assert.equal(copy.python("print(c._engines)"), engines);
+    // Status looks at hosts that are to have a worker.
+    declare({ workers: [a, { ...b, host: "host1" }, { name: "c", host: "host2" }] });
+    assert.match(await copy.fails("status"), /b: an old container of it is left on host host2/);
     // What the note said is to be done there; then the worker can have its host back.
     await second.exec(note ?? "");
     assert.deepEqual((await second.inventory()).containers, []);
