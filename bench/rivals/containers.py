@@ -2,8 +2,10 @@
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -56,19 +58,21 @@ def containers(workers: int) -> Iterator[Containers]:
 
     Environment: IMAGE, PREFIX and SSH_PORT, as for manual.sh.
     """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is removed then, too
     prefix, first_port = os.environ["PREFIX"], int(os.environ["SSH_PORT"])
     names = [f"{prefix}-w{number}" for number in range(1, workers + 1)]
     ports = [first_port + index for index in range(workers)]
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(workers) as pool:
+    with tempfile.TemporaryDirectory() as folder:
         key = Path(folder, "id")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
         public_key = key.with_suffix(".pub")
-        started = [
-            pool.submit(_start, os.environ["IMAGE"], name, port, public_key)
-            for name, port in zip(names, ports, strict=True)
-        ]
         try:
-            yield Containers(names, key, ports, started)
+            with ThreadPoolExecutor(workers) as pool:
+                started = [
+                    pool.submit(_start, os.environ["IMAGE"], name, port, public_key)
+                    for name, port in zip(names, ports, strict=True)
+                ]
+                yield Containers(names, key, ports, started)
         finally:
             subprocess.run(["docker", "rm", "-fv", *names], check=False, capture_output=True)
 
