@@ -27,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 MEASURES = [
     (bring_up.measure, bring_up.FIGURES),
     (bring_up.measure_16, bring_up.FIGURES_16),
+    (bring_up.measure_two_hosts, bring_up.FIGURES_TWO_HOSTS),
     (change.measure, change.FIGURES),
     (running.measure, running.FIGURES),
     (image.measure, image.FIGURES),

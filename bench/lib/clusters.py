@@ -1,6 +1,7 @@
 """Stack files of the bench's clusters, and the milestones of bringing one up."""
 
 import time
+from itertools import cycle
 from pathlib import Path
 
 from .process import run
@@ -12,9 +13,16 @@ CONTAINER = "docker:index/container:Container"
 REMOTE = "command:remote:Command"
 
 
-def cluster(name: str, engines: list[int], **more: object) -> dict:
-    """The configuration of a cluster with the profile `name`: the engines of w1, w2, ..."""
+def cluster(name: str, engines: list[int], hosts: dict | None = None, **more: object) -> dict:
+    """The configuration of a cluster with the profile `name`: the engines of w1, w2, ...
+
+    The workers are on the hosts by turns; without hosts, on this machine.
+    """
     workers = [{"name": f"w{n}", "engines": count} for n, count in enumerate(engines, 1)]
+    if hosts is not None:
+        more["hosts"] = hosts
+        for worker, host in zip(workers, cycle(hosts), strict=False):
+            worker["host"] = host
     return {"ipyparallel:cluster": {"profile": name, "workers": workers, **more}}
 
 

@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from .hosts import Hosts
 from .process import run
 
 BENCH = Path(__file__).resolve().parents[1]
@@ -52,17 +53,23 @@ class Peers:
             PLAIN_IMAGE, BENCH / "manual.sh", str(workers), str(engines), *periods
         )
 
-    def ssh_launcher(self, workers: int, engines: int) -> dict[str, float]:
-        return self._python(PLAIN_IMAGE, "rivals/ssh_launcher.py", workers, engines)
+    def ssh_launcher(
+        self, workers: int, engines: int, hosts: Hosts | None = None
+    ) -> dict[str, float]:
+        """With hosts, the containers are there by turns; the controller is on this machine."""
+        command = [self.python, BENCH / "rivals/ssh_launcher.py", str(workers), str(engines)]
+        if hosts is None:
+            return self._milestones(PLAIN_IMAGE, *command)
+        return self._milestones(
+            PLAIN_IMAGE, *command, *hosts.docker_urls(), BRIDGE=hosts.gateway, PATH=hosts.path
+        )
 
     def dask(self, workers: int, processes: int) -> dict[str, float]:
-        return self._python(DASK_IMAGE, "rivals/dask_ssh.py", workers, processes)
+        script = BENCH / "rivals/dask_ssh.py"
+        return self._milestones(DASK_IMAGE, self.python, script, str(workers), str(processes))
 
-    def _python(self, image: str, script: str, *args: int) -> dict[str, float]:
-        return self._milestones(image, self.python, BENCH / script, *map(str, args))
-
-    def _milestones(self, image: str, *command: str | Path) -> dict[str, float]:
-        output = run(command, {**self._environment, "IMAGE": image})
+    def _milestones(self, image: str, *command: str | Path, **more: str) -> dict[str, float]:
+        output = run(command, {**self._environment, "IMAGE": image, **more})
         return json.loads(output.splitlines()[-1])
 
 

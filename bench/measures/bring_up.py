@@ -7,12 +7,15 @@ from collections import defaultdict
 from lib.clusters import cluster, hello, up_and_hello
 from lib.context import Context
 from lib.figures import Figure
+from lib.hosts import NoHosts, hosts
+from lib.peers import PLAIN_IMAGE
 from lib.process import run
 from lib.stack import Stack
 from lib.stats import Sample, ratios
 
 FIGURES = ["up-manual", "up-ssh-launcher", "up-dask", "destroy", "ssh-connections"]
 FIGURES_16 = ["up-manual-16"]
+FIGURES_TWO_HOSTS = ["up-two-hosts"]
 
 WORKERS, ENGINES = 4, 2
 
@@ -104,19 +107,52 @@ def measure_16(context: Context) -> None:
             manuals.append(context.peers.manual(16, 1))
             ups.append(up_and_hello(stack, context.python, 16))
             stack.destroy()
-    up, manual = ([reached["answered"] for reached in all_] for all_ in (ups, manuals))
+    what = "up of 16 x 1 / the manual steps as a script"
+    context.add(against("up-manual-16", what, 0.75, ups, "manual", manuals))
+
+
+def measure_two_hosts(context: Context) -> None:
+    """8 workers x 1 engine, half of them on each of two hosts."""
+    peers = context.peers
+    name, what, bound = (
+        "up-two-hosts", "up of 8 x 1 on 2 hosts / docker run + ipyparallel's SSH launcher", 0.4,
+    )  # fmt: skip
+    ups, launchers = [], []
+    try:
+        with (
+            hosts(2, PLAIN_IMAGE) as two,
+            Stack("bench-hosts", cluster("bench-hosts", [1] * 8, two.declared)) as stack,
+        ):
+            stack.up()  # builds the image on both, and reads all files once
+            stack.destroy()
+            peers.ssh_launcher(8, 1, two)
+            for _ in context.repeat("8 x 1 on 2 hosts"):
+                ups.append(up_and_hello(stack, context.python, 8))
+                stack.destroy()
+                launchers.append(peers.ssh_launcher(8, 1, two))
+    except NoHosts as missing:
+        context.add(Figure(name, what, bound, missing=f"could not be measured: {missing}"))
+        return
+    context.add(against(name, what, bound, ups, "ssh launcher", launchers))
+
+
+def against(
+    name: str,
+    what: str,
+    bound: float,
+    ups: list[dict[str, float]],
+    peer: str,
+    others: list[dict[str, float]],
+) -> Figure:
+    """Runs of `up` against as many of another way, with the phases of both."""
+    up, other = ([reached["answered"] for reached in runs] for runs in (ups, others))
     parts = {
         "up, answered": Sample(tuple(up)),
-        "manual": Sample(tuple(manual)),
+        peer: Sample(tuple(other)),
         **phase_samples("up", ups),
-        **phase_samples("manual", manuals),
+        **phase_samples(peer, others),
     }
-    context.add(
-        Figure(
-            "up-manual-16", "up of 16 x 1 / the manual steps as a script", 0.75, "",
-            ratios(up, manual), parts=parts,
-        )
-    )  # fmt: skip
+    return Figure(name, what, bound, "", ratios(up, other), parts=parts)
 
 
 def phase_samples(name: str, runs: list[dict[str, float]]) -> dict[str, Sample]:

@@ -8,10 +8,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle, islice
 from pathlib import Path
+from urllib.parse import urlsplit
+
+THIS_MACHINE = ""
+
+
+# Another host has no file of this machine that could be mounted, so the key is an argument.
+SSHD = """
+  mkdir /home/ipp/.ssh
+  echo "$0" >/home/ipp/.ssh/authorized_keys
+  exec /usr/sbin/sshd -D -e
+"""
 
 
 @dataclass
@@ -20,7 +32,8 @@ class Containers:
 
     names: list[str]
     key: Path
-    ports: list[int]
+    sshds: list[tuple[str, int]]
+    """Address and port of each."""
     started: list[Future]
 
     def wait(self) -> None:
@@ -28,23 +41,29 @@ class Containers:
             future.result()
 
     def addresses(self) -> list[str]:
-        """Addresses on the default bridge."""
+        """Addresses on the default bridge of this machine."""
         template = "{{.NetworkSettings.IPAddress}}"
-        return _docker("inspect", "-f", template, *self.names).split()
+        return _docker(THIS_MACHINE, "inspect", "-f", template, *self.names).split()
 
 
-def _docker(*args: str) -> str:
-    return subprocess.run(["docker", *args], check=True, capture_output=True, text=True).stdout
+def _docker(host: str, *args: str) -> str:
+    command = ["docker", *(["-H", host] if host else []), *args]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
-def _start(image: str, name: str, port: int, public_key: Path) -> None:
+def _address(host: str) -> str:
+    return urlsplit(host).hostname or "127.0.0.1"
+
+
+def _start(host: str, image: str, name: str, port: int, public_key: str) -> None:
+    address = _address(host)
     _docker(
-        "run", "-d", "--name", name, "-p", f"127.0.0.1:{port}:22",
-        "-v", f"{public_key}:/home/ipp/.ssh/authorized_keys:ro", image,
+        host, "run", "-d", "--name", name, "-p", f"{address}:{port}:22",
+        image, "sh", "-c", SSHD, public_key,
     )  # fmt: skip
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1) as link:
+        with contextlib.suppress(OSError), socket.create_connection((address, port), 1) as link:
             link.settimeout(1)
             if link.recv(4) == b"SSH-":
                 return
@@ -53,28 +72,34 @@ def _start(image: str, name: str, port: int, public_key: Path) -> None:
 
 
 @contextlib.contextmanager
-def containers(workers: int) -> Iterator[Containers]:
-    """Starts `workers` containers side by side; removes them at the end.
+def containers(workers: int, hosts: Sequence[str] = ()) -> Iterator[Containers]:
+    """Starts `workers` containers side by side, on the hosts by turns; removes them at the end.
 
+    Hosts are as for `docker -H`; without any, all are on this machine.
     Environment: IMAGE, PREFIX and SSH_PORT, as for manual.sh.
     """
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that all is removed then, too
-    prefix, first_port = os.environ["PREFIX"], int(os.environ["SSH_PORT"])
+    image, prefix = os.environ["IMAGE"], os.environ["PREFIX"]
+    first_port = int(os.environ["SSH_PORT"])
     names = [f"{prefix}-w{number}" for number in range(1, workers + 1)]
     ports = [first_port + index for index in range(workers)]
+    places = list(islice(cycle(hosts or [THIS_MACHINE]), workers))
     with tempfile.TemporaryDirectory() as folder:
         key = Path(folder, "id")
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
-        public_key = key.with_suffix(".pub")
+        public_key = key.with_suffix(".pub").read_text().strip()
+        sshds = [(_address(host), port) for host, port in zip(places, ports, strict=True)]
         try:
             with ThreadPoolExecutor(workers) as pool:
                 started = [
-                    pool.submit(_start, os.environ["IMAGE"], name, port, public_key)
-                    for name, port in zip(names, ports, strict=True)
+                    pool.submit(_start, host, image, name, port, public_key)
+                    for host, name, port in zip(places, names, ports, strict=True)
                 ]
-                yield Containers(names, key, ports, started)
+                yield Containers(names, key, sshds, started)
         finally:
-            subprocess.run(["docker", "rm", "-fv", *names], check=False, capture_output=True)
+            for host in dict.fromkeys(places):
+                with contextlib.suppress(subprocess.CalledProcessError):
+                    _docker(host, "rm", "-fv", *names)
 
 
 class Milestones:

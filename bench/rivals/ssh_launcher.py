@@ -1,5 +1,7 @@
-"""docker run, then ipyparallel's own SSH launcher: ssh_launcher.py WORKERS ENGINES
+"""docker run, then ipyparallel's own SSH launcher: ssh_launcher.py WORKERS ENGINES [HOST...]
 
+HOST is a Docker Engine such as ssh://root@192.0.2.10; the containers are on the hosts by turns,
+without any on this machine. The controller is on this machine, at the address BRIDGE.
 Prints the milestones as JSON, in seconds from the start; leaves nothing behind.
 """
 
@@ -26,13 +28,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["IPYTHONDIR"] = folder
         milestones = Milestones()
-        with containers(workers) as made:
+        with containers(workers, sys.argv[3:]) as made:
             import ipyparallel as ipp  # while the containers start
             from traitlets.config import Config
 
             hosts = "".join(
-                f"Host w{number}\n  HostName 127.0.0.1\n  Port {port}\n"
-                for number, port in enumerate(made.ports, 1)
+                f"Host w{number}\n  HostName {address}\n  Port {port}\n"
+                for number, (address, port) in enumerate(made.sshds, 1)
             )
             ssh_config = Path(folder, "ssh_config")
             ssh_config.write_text(hosts + CONFIG.format(key=made.key))
