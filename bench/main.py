@@ -80,7 +80,7 @@ def interrupt(number: int, _: types.FrameType | None) -> None:
 def headline(error: str) -> str:
     """What a report has room for: what failed, and the last error that it told of."""
     first, *lines = error.splitlines()
-    told = [line.strip() for line in lines if "error:" in line]
+    told = [line.strip() for line in lines if "error:" in line.lower()]
     return " ".join([first[:60], *told[-1:]])
 
 
