@@ -92,7 +92,7 @@ function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["i
 }
 
 /** The cluster as declared, with what only the hosts can tell. */
-async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] }> {
+async function readArguments(): Promise<ClusterArgs> {
   const stack = pulumi.getStack();
   const { args, workers, minReady, preflight } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
@@ -108,7 +108,7 @@ async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] 
   }
   const needsCores = workers.some((worker) => worker.engines === "cores");
   if (!preflight && !needsCores) {
-    return { found: withCores(() => undefined) };
+    return withCores(() => undefined);
   }
   const probes = await probeHosts(stack, plan);
   // Nothing is changed on a host that does not answer, so that any number of cores will do.
@@ -118,7 +118,7 @@ async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] 
     return probes.get(host)?.cores ?? (untouched && silent ? 1 : undefined);
   });
   if (!preflight) {
-    return { found };
+    return found;
   }
   const drift = findDrift(plan, probes);
   const unreachableHosts = [...probes].flatMap(([host, { failure }]) =>
@@ -132,17 +132,12 @@ async function readArguments(): Promise<{ found: ClusterArgs; failed?: string[] 
   for (const message of [...drift.messages, ...abandonedNotes(plan)]) {
     void pulumi.log.warn(message);
   }
-  const failed = plan.workers.filter(({ host }) => !enough && unreachableHosts.includes(host));
-  const complete = {
+  return {
     ...found,
     containerRepairs: drift.containers,
     repairs: drift.engines,
     profileRepair: drift.profile,
     unreachableHosts,
-  };
-  return {
-    found: complete,
-    ...(failed.length > 0 ? { failed: failed.map(({ name }) => name) } : {}),
   };
 }
 
@@ -188,15 +183,14 @@ function messageOnly(message: string): pulumi.RunError {
 
 async function main() {
   try {
-    const { found, failed } = await readArguments();
-    const cluster = new Cluster(pulumi.getStack(), found);
+    const cluster = new Cluster(pulumi.getStack(), await readArguments());
     return {
       engines: cluster.engines,
       connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
       ports: cluster.ports,
       firewall: cluster.firewall,
-      // With --continue-on-error Pulumi ends with status 0 in spite of errors; set-up's script asks.
-      ...(failed === undefined ? {} : { failed }),
+      // Errors that a program tells are none to Pulumi's exit status; set-up's script asks for these.
+      missing: cluster.missing,
     };
   } catch (error) {
     // Only the message is of use to who wrote the stack file.

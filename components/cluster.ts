@@ -9,6 +9,7 @@ import { Engines } from "./engines";
 import { Keys } from "./keys";
 import { engineFile } from "./lib/connectionFiles";
 import type { MountArgs, UlimitArgs } from "./lib/container";
+import { evenIfFailed, ifMade } from "./lib/failed";
 import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
 import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { Mistake } from "./lib/mistake";
@@ -188,6 +189,8 @@ export class Cluster extends pulumi.ComponentResource {
   public readonly ports: pulumi.Output<PortRule[]>;
   /** The same as rules of a firewall, for each host: `ufw` commands and an `nft` table. */
   public readonly firewall: pulumi.Output<{ [host: string]: FirewallRules }>;
+  /** Names of the workers that are not up; none if `minReady` engines are there without them. */
+  public readonly missing: pulumi.Output<string[]>;
 
   constructor(name: string, args: ClusterArgs, opts?: pulumi.ComponentResourceOptions) {
     const plan = planCluster(name, args);
@@ -235,7 +238,6 @@ export class Cluster extends pulumi.ComponentResource {
       home.opts,
     );
 
-    const expected = plan.workers.filter((worker) => !plan.leftAlone(worker.host));
     const reports = plan.workers.map((planned) => {
       const machine = machines(planned.host);
       const worker = new Worker(
@@ -250,9 +252,10 @@ export class Cluster extends pulumi.ComponentResource {
           hostKey: hostKey(planned.name).private,
           authorizedKey: keys.client.public,
           options: planned.options,
+          after: machine.volumes(planned),
           repair: args.containerRepairs?.[planned.name],
         },
-        { ...machine.opts, dependsOn: machine.volumes(planned) },
+        machine.opts,
       );
       const engines = new Engines(
         `${name}-${planned.name}-engines`,
@@ -270,21 +273,28 @@ export class Cluster extends pulumi.ComponentResource {
           ),
           imports: args.imports,
           timeout: plan.timeout,
+          // Engines wait for the controller. As Pulumi runs only so many commands at once, they
+          // must not take the places of those that bring it up.
+          after: [controller.setUp],
           repair: args.repairs?.[planned.name],
         },
-        // Engines wait for the controller. As Pulumi runs only so many commands at once, they must
-        // not take the places of those that bring it up.
-        { parent: this, dependsOn: controller.setUp, ...machine.freeze },
+        { parent: this, ...machine.freeze },
       );
-      return expected.includes(planned) ? engines.report : "";
+      // What fails with one worker is to leave the others alone.
+      return plan.leftAlone(planned.host) ? "" : ifMade(engines.report);
     });
+    const up = pulumi
+      .all(reports)
+      .apply((all) => plan.workers.filter((_, index) => (all[index] ?? "") !== ""));
 
     const readiness = new Readiness(
       `${name}-readiness`,
       {
         ssh: controllerSsh,
-        workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
-        images: imagesOnSeveralHosts(expected),
+        workers: up.apply((workers) =>
+          Object.fromEntries(workers.map(({ name: worker, engines }) => [worker, engines])),
+        ),
+        images: up.apply(imagesOnSeveralHosts),
         after: [
           pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
         ],
@@ -300,6 +310,16 @@ export class Cluster extends pulumi.ComponentResource {
     this.profile = pulumi.output(plan.profile);
     this.ports = pulumi.output(plan.portRules);
     this.firewall = pulumi.output(firewallRules(plan.portRules));
+    this.missing = up.apply((workers) => {
+      const engines = workers.reduce((sum, worker) => sum + worker.engines, 0);
+      const present = workers.map((worker) => worker.name);
+      const absent = plan.workers.flatMap((worker) =>
+        present.includes(worker.name) || plan.host(worker.host).abandoned === true
+          ? []
+          : [worker.name],
+      );
+      return engines >= (args.minReady ?? Infinity) ? [] : absent;
+    });
     this.registerOutputs();
   }
 }
@@ -395,7 +415,7 @@ function declareMachines(
       opts: { parent, providers: [provider], ...freeze },
       freeze,
       image: (image) => images.get(image) as pulumi.Output<string>,
-      network: network.name,
+      network: evenIfFailed(network, network.name, dockerName(name)),
       volumes: (worker) => mounted(worker).map((volume) => volumes.get(volume) as docker.Volume),
     };
   };

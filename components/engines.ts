@@ -19,6 +19,8 @@ export interface EnginesArgs {
   imports?: string[];
   /** Seconds until an engine that has not registered is an error. */
   timeout: number;
+  /** What has to be there before. */
+  after?: pulumi.Resource[];
   /** Why what runs is to be set up again though nothing else changed; see {@link repairable}. */
   repair?: string;
 }
@@ -43,7 +45,8 @@ export class Engines extends pulumi.ComponentResource {
         addPreviousOutputInEnv: false,
         logging: "stderr",
       },
-      { parent: this, ...repairable("triggers[1]", args.repair) },
+      // Not of the component: Pulumi can't complete one that it has left out.
+      { parent: this, dependsOn: args.after, ...repairable("triggers[1]", args.repair) },
     );
     this.report = start.stdout;
     this.registerOutputs();

@@ -9,12 +9,12 @@ export interface ReadinessArgs {
   /** The controller's SSH server. */
   ssh: SshTarget;
   /** Number of engines of each worker. */
-  workers: { [name: string]: number };
+  workers: pulumi.Input<{ [name: string]: number }>;
   /**
    * Name of the image of each worker whose image is on other hosts as well. Images of one name are
    * built on each host; what they hold must be the same everywhere.
    */
-  images: { [worker: string]: string };
+  images: pulumi.Input<{ [worker: string]: string }>;
   /** What the check has to follow: it is made again whenever one of these changes. */
   after: pulumi.Input<string>[];
   /** Number of engines that are enough once `timeout` is over. Defaults to all. */
@@ -53,7 +53,7 @@ export class Readiness extends pulumi.ComponentResource {
       {
         connection: sshConnection(args.ssh),
         create: quote("ippctl", "ready", "--timeout", String(args.timeout)),
-        stdin: JSON.stringify({
+        stdin: pulumi.jsonStringify({
           workers: args.workers,
           images: args.images,
           minReady: args.minReady,

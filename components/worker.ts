@@ -27,6 +27,8 @@ export interface WorkerArgs {
    * any other one replaces the container.
    */
   options?: ContainerOptions;
+  /** What has to be there before. */
+  after?: pulumi.Resource[];
   /** Why the container is to be replaced though nothing else changed. */
   repair?: string;
 }
@@ -41,7 +43,12 @@ export class Worker extends pulumi.ComponentResource {
     const container = new docker.Container(
       `${name}-container`,
       { ...nodeArgs({ ...args, part: args.worker, role: "worker" }) },
-      { parent: this, deleteBeforeReplace: true, ...repairable(REPAIR_INPUT, args.repair) },
+      {
+        parent: this,
+        dependsOn: args.after,
+        deleteBeforeReplace: true,
+        ...repairable(REPAIR_INPUT, args.repair),
+      },
     );
     this.containerId = container.id;
     this.registerOutputs();

@@ -5,6 +5,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
 import { digest, hashFolder } from "./lib/context";
+import { evenIfFailed } from "./lib/failed";
 import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
 import { quote } from "./lib/quote";
 
@@ -55,6 +56,9 @@ export interface WorkerImageArgs {
 /** The base image of workers where none is named. */
 export const DEFAULT_BASE = "python:3.11-slim-bookworm";
 
+/** What stands for an image that could not be had; nothing is made of it. */
+const NO_IMAGE = "none";
+
 const COPY_SCRIPT = relative(process.cwd(), require.resolve("./scripts/copy-image.sh"));
 
 /** The image of workers and controller on one Docker host (that of the provider). */
@@ -74,7 +78,7 @@ export class WorkerImage extends pulumi.ComponentResource {
         { name: reference, keepLocally },
         parent,
       );
-      this.imageId = pulled.imageId;
+      this.imageId = evenIfFailed(pulled, pulled.imageId, NO_IMAGE);
     } else {
       const base = args.image.base ?? DEFAULT_BASE;
       const copy =
@@ -92,11 +96,12 @@ export class WorkerImage extends pulumi.ComponentResource {
         },
         { ...parent, dependsOn: copy },
       );
-      this.imageId =
+      const workerName = evenIfFailed(worker, worker.name, NO_IMAGE);
+      const image =
         context === undefined
-          ? worker.imageId
-          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: worker.name }, parent)
-              .imageId;
+          ? worker
+          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: workerName }, parent);
+      this.imageId = evenIfFailed(image, image.imageId, NO_IMAGE);
     }
     this.registerOutputs();
 

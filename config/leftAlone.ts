@@ -3,7 +3,7 @@
 //
 // Pulumi asks the host of each resource in its state before the program runs, and gives up where
 // one does not answer. So these resources are named to it beforehand (`--exclude`).
-import { type ClusterPlan, DEFAULT_IMAGE } from "../components/lib/plan";
+import { type ClusterPlan, DEFAULT_IMAGE, type PlannedWorker } from "../components/lib/plan";
 import { abandonedNotes } from "./drift";
 import { probeHosts } from "./preflight";
 import { planFromStackFile } from "./stackFile";
@@ -18,22 +18,36 @@ export interface LeftAlone {
   notes: string[];
 }
 
+/** What a worker consists of, in the order in which it is made, and the names of its resources. */
+export function partsOf(
+  cluster: string,
+  { name, host, image, options }: PlannedWorker,
+): [part: string, resources: string[]][] {
+  const volumes = (options.mounts ?? []).flatMap(({ volume }) => volume ?? []);
+  return [
+    [`image ${image}`, imageResources(cluster, image, host)],
+    ["network", [`${cluster}-network-${host}`]],
+    ["volumes", volumes.map((volume) => `${cluster}-volume-${volume}-${host}`)],
+    ["container", [`${cluster}-${name}-container`]],
+    ["engines", [`${cluster}-${name}-engines-start`]],
+  ];
+}
+
+function imageResources(cluster: string, image: string, host: string): string[] {
+  return ["base", "build", "own", "pull"].map(
+    (kind) => `${cluster}-image-${image}-${host}-${kind}`,
+  );
+}
+
 /** Patterns of the URNs of all that a cluster has on a host. */
 export function resourcesOn(host: string, { name, workers }: ClusterPlan): string[] {
   const there = workers.filter((worker) => worker.host === host);
-  const images = new Set([DEFAULT_IMAGE, ...there.map(({ image }) => image)]);
-  const volumes = there.flatMap(({ options }) =>
-    (options.mounts ?? []).flatMap(({ volume }) => (volume === undefined ? [] : [volume])),
-  );
-  const resources = [
-    ...there.flatMap((worker) => [`${worker.name}-engines-start`, `${worker.name}-container`]),
-    ...[...new Set(volumes)].map((volume) => `volume-${volume}-${host}`),
-    ...[...images].flatMap((image) =>
-      ["own", "build", "base", "pull"].map((kind) => `image-${image}-${host}-${kind}`),
-    ),
-    `network-${host}`,
-  ];
-  return resources.map((resource) => `**::${name}-${resource}`);
+  const resources = new Set([
+    ...there.flatMap((worker) => partsOf(name, worker)).flatMap(([, names]) => names),
+    ...imageResources(name, DEFAULT_IMAGE, host),
+    `${name}-network-${host}`,
+  ]);
+  return [...resources].map((resource) => `**::${resource}`);
 }
 
 async function main(stack: string): Promise<LeftAlone> {

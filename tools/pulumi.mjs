@@ -11,7 +11,8 @@ import { setUp } from "./setup.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
 import { runForeground } from "./setup/foreground.mjs";
-import { forget, lookAtHosts } from "./setup/leave-alone.mjs";
+import { eventLog } from "./setup/events.mjs";
+import { failures, forget, lookAtHosts } from "./setup/leave-alone.mjs";
 import { recover } from "./setup/recover.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
@@ -61,9 +62,30 @@ async function main() {
   if (["up", "destroy"].includes(command)) forget(abandoned, stack, pulumi);
   // What is on a host that does not answer can't be removed: that `down` must say so itself.
   const also = command === "destroy" ? [] : excluded;
-  const status = await runForeground("pulumi", [...args, ...configFile, ...also], env);
+  const all = [...args, ...configFile, ...also];
+  if (command === "up") return bringUp(all, env);
+  const status = await runForeground("pulumi", all, env);
   if (command === "destroy") for (const note of notes) console.log(note);
-  return command === "up" && status === 0 ? printCluster(env) : status;
+  return status;
+}
+
+/** Runs `up`, tells which workers are missing, and succeeds if those that are up are enough. */
+async function bringUp(args, env) {
+  const events = eventLog(/"resOpFailedEvent"|"severity":"error"|-readiness-check/);
+  let interrupted = false;
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
+    process.on(signal, () => (interrupted = true));
+  }
+  const status = await runForeground("pulumi", [...args, ...events.options], {
+    ...env,
+    ...events.env,
+  });
+  const lines = await events.close();
+  const { workers, othersReady } =
+    status === 0 ? { workers: [], othersReady: true } : failures(stack, interrupted ? [] : lines);
+  const enough = othersReady && printCluster(env);
+  for (const line of workers) console.error(`${enough ? "warning" : "error"}: ${line}`);
+  return enough ? 0 : status || 1;
 }
 
 function fail(message) {
@@ -127,19 +149,18 @@ function prepareStack(env) {
   return ["--config-file", copy];
 }
 
-/** Tells what is there now, and how to use it; the exit status says whether workers are missing. */
+/** Tells what is there now, and how to use it; returns whether that is enough. */
 function printCluster(env) {
   const { status, stdout } = spawnSync("pulumi", ["stack", "output", "--json"], {
     env,
     encoding: "utf8",
   });
-  if (status !== 0) return 0;
-  const { engines, connect, failed = [] } = JSON.parse(stdout);
-  if (!engines) return 0;
+  const { engines, connect, missing = [] } = status === 0 ? JSON.parse(stdout) : {};
+  if (!engines) return true;
   console.log(`\n${engineTable(engines)}`);
   console.log(`\nConnect from this machine, in .local/venv/bin/python:  c = ${connect}`);
   if (connect.includes('"ssh"')) console.log("Try it:  npm run hello");
-  return failed.length > 0 ? 1 : 0;
+  return missing.length === 0;
 }
 
 function printEnvironment() {

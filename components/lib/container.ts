@@ -1,7 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { dockerLabels, dockerName } from "./names";
+import { CONTAINER_USER, dockerLabels, dockerName } from "./names";
 import { SSH_PORT_IN_CONTAINER } from "./ports";
 
 /** A port of a container that is published on its host. */
@@ -134,6 +134,8 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     name: dockerName(node.cluster, node.part),
     hostname: node.part,
     image: node.image,
+    // Whatever a Dockerfile of the user's own ends with.
+    user: CONTAINER_USER,
     restart: options.restart ?? "unless-stopped",
     envs: Object.entries(env)
       .map(([key, value]) => `${key}=${value}`)

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 
@@ -81,9 +81,10 @@ describe("bad input", function () {
     const dockerfile = join(stack.folder, "docker/Dockerfile");
     const original = appendRun(dockerfile, "echo this library is missing >&2; exit 7");
     stack.declare(GOOD);
-    const output = await failureOf(stack.up());
+    const output = await failureOf(stack.up({ continueOnError: true }));
     assert.match(output, /test-bad-input-image-default-local-build/);
     assert.match(output, /this library is missing/);
+    assert.doesNotMatch(output, /cannot complete a resource/);
     writeFileSync(dockerfile, original);
   });
 
@@ -94,6 +95,19 @@ describe("bad input", function () {
     stack.declare(GOOD);
     await stack.up();
     assert.equal(await stack.python("print(c.ids)"), "[0]");
+  });
+
+  it("brings up the other workers where an image can't be built", async () => {
+    mkdirSync(join(stack.folder, "own"));
+    const lines = ["ARG WORKER_IMAGE", "FROM ${WORKER_IMAGE}", "RUN echo no compiler >&2; exit 7"];
+    writeFileSync(join(stack.folder, "own/Dockerfile"), lines.join("\n"));
+    stack.declare({
+      images: { own: { context: "own" } },
+      workers: [{ name: "w1" }, { name: "w2", image: "own" }, { name: "w3" }],
+    });
+    const output = await failureOf(stack.up({ continueOnError: true }));
+    assert.match(output, /no compiler/);
+    assert.equal(await stack.python("print(len(c))"), "2");
   });
 
   it("can be destroyed after all that", async () => {

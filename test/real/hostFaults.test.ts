@@ -32,6 +32,7 @@ describe("faults that up meets on hosts", function () {
   });
   const a = { name: "a", host: "host1" };
   const b = { name: "b", host: "host2" };
+  const withOwnImage = { name: "c", host: "host2", image: "own" };
   /** Declares workers a and b, unless said otherwise. */
   const declare = (more: object = {}, ofSecond: object = {}) => {
     copy.declare({
@@ -122,10 +123,29 @@ describe("faults that up meets on hosts", function () {
   it("one image can't be built: the workers of the others are up", async () => {
     declare({
       images: imageWith("echo a library is missing >&2; exit 7"),
-      workers: [{ ...a, engines: 2 }, b, { name: "c", host: "host2", image: "own" }],
+      workers: [{ ...a, engines: 2 }, b, withOwnImage],
     });
-    const output = await fails(/error: .*image-own-host2-own|image-own-host2-own.*error/, 60);
-    assert.match(output, /a library is missing/);
+    await fails(/error: worker c on host host2: image own: .*a library is missing/, 60);
+    answers(3);
+  });
+
+  it("minReady: up succeeds with a warning that names the worker without an image", async () => {
+    const cluster = { images: { own: { context: "own" } }, workers: [a, b, withOwnImage] };
+    declare({ ...cluster, minReady: 2 });
+    assert.match(await copy.run("up"), /warning: worker c on host host2: image own: .*missing/);
+    answers(2);
+    declare({ ...cluster, minReady: 3 });
+    await fails(/error: worker c on host host2: image own: .*a library is missing/, 60);
+  });
+
+  it("the next up, when the image can be built, does just the rest", async () => {
+    declare({ images: imageWith("true"), workers: [a, b, withOwnImage], minReady: 2 });
+    assert.deepEqual(made(await copy.run("up")), [
+      "c-container",
+      "c-engines-start",
+      "image-own-host2-own",
+      "readiness-check",
+    ]);
     answers(3);
     declare();
     await copy.run("up");

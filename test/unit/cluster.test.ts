@@ -91,6 +91,7 @@ describe("Cluster", () => {
     const { inputs } = named(declared, "dev-w2-container");
     assert.deepEqual(inputs.capabilities, { drops: ["ALL"] });
     assert.deepEqual(inputs.securityOpts, ["no-new-privileges"]);
+    assert.equal(inputs.user, "ipp");
     assert.equal(inputs.restart, "unless-stopped");
     assert.deepEqual(inputs.envs, ["A=1", "B=2", "IPP_NAME=w2", "IPP_ROLE=worker"]);
     assert.deepEqual(inputs.ports, [

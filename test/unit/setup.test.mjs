@@ -21,6 +21,7 @@ import { certificates } from "../../tools/setup/base-image.mjs";
 import { root } from "../../tools/setup/context.mjs";
 import { dockerSocket } from "../../tools/setup/docker.mjs";
 import { atLeast, pulumiEnvironment, userHome } from "../../tools/setup/engine.mjs";
+import { eventLog } from "../../tools/setup/events.mjs";
 import { firstDifference } from "../../tools/setup/packages.mjs";
 import { pluginUrl } from "../../tools/setup/plugins.mjs";
 import { cliUrl, downloadCli } from "../../tools/setup/pulumi.mjs";
@@ -49,6 +50,30 @@ describe("the lock of a user's set-ups", () => {
     assert.equal(await withLock(file, assert.fail, () => Promise.resolve(free(file))), false);
     // This process does nothing else meanwhile, as when Pulumi runs next.
     assert.equal(free(file), true);
+  });
+});
+
+describe("the log of Pulumi's events", () => {
+  /** What is kept of a log that another process writes. */
+  async function kept(script) {
+    const log = eventLog(/^keep/);
+    const [, path] = log.options;
+    assert.ok(statSync(path).isFIFO(), "secrets would be in a file");
+    const child = spawn("sh", ["-c", script, "sh", path]);
+    await new Promise((resolve) => child.on("close", resolve));
+    const lines = await log.close();
+    assert.equal(existsSync(path), false);
+    return lines;
+  }
+
+  it("is what matches of any number of lines, the last one cut off, too", async () => {
+    const lines = await kept('{ seq -f "keep %g" 20000; seq 20000; printf "keep cut"; } >"$1"');
+    assert.equal(lines.length, 20001);
+    assert.equal(lines.at(-1), "keep cut");
+  });
+
+  it("is empty where nobody wrote it", async () => {
+    assert.deepEqual(await kept("true"), []);
   });
 });
 

@@ -8,12 +8,23 @@ export function lookAtHosts(stack) {
   const none = { abandoned: [], silent: [], notes: [] };
   // Without other hosts there is nothing to ask.
   if (!/\bhosts\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"))) return none;
+  return answer("config/leftAlone.ts", stack) ?? none;
+}
+
+/** The workers that an `up` could not bring up, by lines of its log of events; see `Failures`. */
+export function failures(stack, events) {
+  const none = { workers: [], othersReady: false };
+  return answer("config/failures.ts", stack, events.join("\n")) ?? none;
+}
+
+/** What a program of `config/` prints; nothing where the stack file has a mistake. */
+function answer(program, stack, input = "") {
   const { status, stdout } = spawnSync(
     process.execPath,
-    ["-r", "./config/translate.cjs", "config/leftAlone.ts", stack],
-    { encoding: "utf8" },
+    ["-r", "./config/translate.cjs", program, stack],
+    { encoding: "utf8", input },
   );
-  return status === 0 ? JSON.parse(stdout) : none; // of a mistake in it the program tells
+  return status === 0 ? JSON.parse(stdout) : undefined;
 }
 
 /**

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+
+import { planCluster } from "../../components/lib/plan";
+import { type EngineEvent, failuresOf } from "../../config/failures";
+
+const plan = planCluster("dev", {
+  hosts: { a: { docker: "ssh://root@192.0.2.1" }, b: { docker: "ssh://root@192.0.2.2" } },
+  images: { own: { context: "own" } },
+  workers: [
+    { name: "w1", host: "a" },
+    { name: "w2", host: "b", image: "own" },
+    { name: "w3", host: "b", image: "own", mounts: [{ volume: "v", target: "/data" }] },
+    { name: "w4", host: "a", image: "own" },
+  ],
+});
+
+const urn = (name: string) => `urn:pulumi:dev::ipyparallel::a:b:C$docker:index/x:X::dev-${name}`;
+const step = (name: string) => ({ metadata: { urn: urn(name) } });
+const done = (name: string): EngineEvent => ({ resOutputsEvent: step(name) });
+const failed = (name: string, message: string): EngineEvent[] => [
+  { diagnosticEvent: { urn: urn(name), severity: "error", message } },
+  { resOpFailedEvent: step(name) },
+];
+const ready = done("readiness-check");
+
+const BUILD = `1 error occurred:
+	* Unable to build image ipyparallel-own:41: exit code: 7
+The step that failed: [2/2] RUN make
+It printed:
+  make: no compiler
+
+
+`;
+
+describe("failuresOf", () => {
+  it("names each worker whose image can't be built, its host and the reason", () => {
+    const reason =
+      "image own: Unable to build image ipyparallel-own:41: exit code: 7 make: no compiler";
+    assert.deepEqual(failuresOf(plan, [...failed("image-own-b-own", BUILD), ready]), {
+      workers: [`worker w2 on host b: ${reason}`, `worker w3 on host b: ${reason}`],
+      othersReady: true,
+    });
+  });
+
+  const parts: [string, string][] = [
+    ["w3-container", "container"],
+    ["w3-engines-start", "engines"],
+    ["volume-v-b", "volumes"],
+  ];
+  for (const [name, part] of parts) {
+    it(`names the worker whose ${part} failed`, () => {
+      assert.deepEqual(failuresOf(plan, [...failed(name, "no\n"), ready]), {
+        workers: [`worker w3 on host b: ${part}: no`],
+        othersReady: true,
+      });
+    });
+  }
+
+  it("tells the first step where several failed", () => {
+    const events = [...failed("w3-container", "late"), ...failed("image-own-b-build", "early")];
+    const { workers } = failuresOf(plan, events);
+    assert.deepEqual(workers.at(-1), "worker w3 on host b: image own: early");
+  });
+
+  const notReady: [string, EngineEvent[]][] = [
+    ["nothing is known to have failed", [ready]],
+    ["the others were not asked", failed("w3-container", "no")],
+    [
+      "something else failed, too",
+      [...failed("w3-container", "no"), ...failed("w9-container", "no"), ready],
+    ],
+    [
+      "the profile could not be written",
+      [...failed("w3-container", "no"), ...failed("controller-client", "no"), ready],
+    ],
+  ];
+  for (const [title, events] of notReady) {
+    it(`does not call the others ready where ${title}`, () => {
+      assert.equal(failuresOf(plan, events).othersReady, false);
+    });
+  }
+});
