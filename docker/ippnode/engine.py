@@ -70,6 +70,20 @@ class Engine(IPEngine):
         """Where to connect the control channel: to the agent, which relays it and hears signals."""
         return paths.control_url(self.ident), None
 
+    stopped = False
+
+    def start(self) -> None:
+        """Work until SIGTERM, which stops the loop: ipyparallel would let that be an error."""
+        try:
+            super().start()
+        except RuntimeError:
+            if not self.stopped:
+                raise
+
+    def _signal_stop(self, *args: Any) -> None:
+        self.stopped = True
+        super()._signal_stop(*args)
+
     async def complete_registration(self, *args: Any) -> None:
         """Begin to work, and to keep results."""
         await super().complete_registration(*args)
