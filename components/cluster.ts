@@ -15,6 +15,7 @@ import { Mistake } from "./lib/mistake";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
 import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
+import { DEFAULT_PYTHON } from "./lib/python";
 import { frozen } from "./lib/repair";
 import { bastionMistakes, type SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
@@ -125,8 +126,8 @@ export interface ClusterArgs {
    */
   images?: { [name: string]: ImageArgs };
   /**
-   * Base of images that name none. Defaults to `python:3.11-slim-bookworm`. A change builds them
-   * anew and replaces their containers.
+   * Base of images that name none and have Python 3.11. Defaults to `python:3.11-slim-bookworm`. A
+   * change builds them anew and replaces their containers.
    */
   baseImage?: string;
   /**
@@ -285,6 +286,7 @@ export class Cluster extends pulumi.ComponentResource {
         ssh: controllerSsh,
         workers: Object.fromEntries(expected.map((worker) => [worker.name, worker.engines])),
         images: imagesOnSeveralHosts(expected),
+        pythons: pythons(expected, plan.images),
         after: [
           pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
         ],
@@ -302,6 +304,20 @@ export class Cluster extends pulumi.ComponentResource {
     this.firewall = pulumi.output(firewallRules(plan.portRules));
     this.registerOutputs();
   }
+}
+
+/** An image with the base that those of the usual Python have. */
+function withBase(image: ImageArgs, base: string | undefined): ImageArgs {
+  return (image.python ?? DEFAULT_PYTHON) === DEFAULT_PYTHON ? { base, ...image } : image;
+}
+
+/** The Python of each worker, unless all have the usual one. */
+function pythons(workers: PlannedWorker[], images: ClusterPlan["images"]) {
+  const of = workers.map(({ name, image }): [string, string] => [
+    name,
+    images[image]?.python ?? DEFAULT_PYTHON,
+  ]);
+  return of.some(([, python]) => python !== DEFAULT_PYTHON) ? Object.fromEntries(of) : undefined;
 }
 
 /** The images that are on more than one host, by the names of the workers that have them. */
@@ -371,7 +387,7 @@ function declareMachines(
           `${name}-image-${image}-${host}`,
           {
             context: args.imageContext ?? IMAGE_CONTEXT,
-            image: { base: args.baseImage, ...plan.images[image] },
+            image: withBase(plan.images[image] ?? {}, args.baseImage),
             host: settings,
             copyBase: args.copyBaseImage,
           },

@@ -6,6 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { digest, hashFolder } from "./lib/context";
 import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
+import { DEFAULT_PYTHON, officialBase } from "./lib/python";
 import { quote } from "./lib/quote";
 
 /**
@@ -14,8 +15,13 @@ import { quote } from "./lib/quote";
  */
 export interface ImageArgs {
   /**
-   * Image that the Dockerfile of workers begins from; Debian bookworm with the Python of the
-   * clients. Defaults to `python:3.11-slim-bookworm`.
+   * Python of the image: `3.11`, `3.12`, `3.13` or `3.14`. Functions reach its engines from clients
+   * with the same one alone, data and source code from any. Defaults to `3.11`.
+   */
+  python?: string;
+  /**
+   * Image that the Dockerfile of workers begins from: Debian with that Python. Defaults to
+   * `python:3.11-slim-bookworm`, or the like for another `python`.
    */
   base?: string;
   /** Python packages besides ipyparallel, as for pip: `scipy==1.14.1`. Defaults to none. */
@@ -35,7 +41,7 @@ export interface ImageArgs {
   context?: string;
   /**
    * A ready image, `registry/name@sha256:…`, instead of one that is built; it must have been
-   * built from this project's Dockerfile. Defaults to none.
+   * built from this project's Dockerfile, with the Python that `python` says. Defaults to none.
    */
   reference?: string;
 }
@@ -52,9 +58,6 @@ export interface WorkerImageArgs {
   copyBase?: boolean;
 }
 
-/** The base image of workers where none is named. */
-export const DEFAULT_BASE = "python:3.11-slim-bookworm";
-
 const COPY_SCRIPT = relative(process.cwd(), require.resolve("./scripts/copy-image.sh"));
 
 /** The image of workers and controller on one Docker host (that of the provider). */
@@ -66,6 +69,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     super("ipyparallel:index:WorkerImage", name, {}, opts);
     const parent = { parent: this };
     const { reference, context, packages = [], lock, aptPackages = [] } = args.image;
+    const { python = DEFAULT_PYTHON, base = officialBase(python) } = args.image;
     // Images are left where they are for the next `up`; the README says how to remove them.
     const keepLocally = true;
     if (reference !== undefined) {
@@ -76,7 +80,6 @@ export class WorkerImage extends pulumi.ComponentResource {
       );
       this.imageId = pulled.imageId;
     } else {
-      const base = args.image.base ?? DEFAULT_BASE;
       const copy =
         args.copyBase === true && sshEndpoint(args.host.docker) !== undefined
           ? [copyImage(`${name}-base`, base, args.host, parent)]
@@ -87,6 +90,7 @@ export class WorkerImage extends pulumi.ComponentResource {
         args.context,
         {
           BASE_IMAGE: base,
+          PYTHON: python,
           ...(lock === undefined ? { PACKAGES: packages.join(" ") } : { LOCK: lock }),
           APT_PACKAGES: aptPackages.join(" "),
         },
