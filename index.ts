@@ -80,17 +80,22 @@ function noted(file: string): string | undefined {
  * @throws ConfigError if an image has no base.
  */
 function withBases(images: Images): Images {
-  const lacking = ({ python = DEFAULT_PYTHON, base, reference }: ImageArgs) =>
-    python !== DEFAULT_PYTHON && base === undefined && reference === undefined;
-  const bases = Object.entries(images).map(([name, image]): [string, ImageArgs] => {
-    const base = noted(`${BASE_IMAGE_FILE}-${String(image.python)}`);
-    return [name, lacking(image) ? { ...image, base } : image];
+  const mistakes: string[] = [];
+  const based = Object.entries(images).map(([name, image]): [string, ImageArgs] => {
+    const { python = DEFAULT_PYTHON, base, reference } = image;
+    if (python === DEFAULT_PYTHON || base !== undefined || reference !== undefined) {
+      return [name, image];
+    }
+    const found = noted(`${BASE_IMAGE_FILE}-${python}`);
+    if (found === undefined) {
+      mistakes.push(noBase(name, python));
+    }
+    return [name, { ...image, base: found }];
   });
-  const without = bases.filter(([, image]) => lacking(image));
-  if (without.length > 0) {
-    throw new ConfigError(without.map(([name, { python }]) => noBase(name, String(python))));
+  if (mistakes.length > 0) {
+    throw new ConfigError(mistakes);
   }
-  return Object.fromEntries(bases);
+  return Object.fromEntries(based);
 }
 
 function noBase(image: string, python: string): string {

@@ -28,9 +28,10 @@ def hello():
 c[:].execute("import sys; minor = '%d.%d' % sys.version_info[:2]", block=True)
 c[:].push({"numbers": [1, 2, 3]}, block=True)
 other.execute("doubled = [2 * number for number in numbers]", block=True)
+c[:].scatter("part", range(4), block=True)
 print(json.dumps({
     "source": {name: view["minor"] for name, view in engines.items()},
-    "data": other["doubled"],
+    "data": [other["doubled"], c[:].gather("part", block=True)],
     "hello": {name: refusal(view, hello) for name, view in engines.items()},
     "after": other["minor"],
 }))
@@ -66,7 +67,10 @@ describe("engines of two Pythons", function () {
     const seen = JSON.parse(await stack.python(USE)) as Record<string, unknown>;
     assert.deepEqual(seen, {
       source: { same: "3.11", other: "3.13" },
-      data: [2, 4, 6],
+      data: [
+        [2, 4, 6],
+        [0, 1, 2, 3],
+      ],
       hello: {
         same: "Hello World",
         other:
