@@ -28,7 +28,7 @@ def hello():
 c[:].execute("import sys; minor = '%d.%d' % sys.version_info[:2]", block=True)
 c[:].push({"numbers": [1, 2, 3]}, block=True)
 other.execute("doubled = [2 * number for number in numbers]", block=True)
-c[:].scatter("part", range(4), block=True)
+c[:].scatter("part", [0, 1, 2, 3], block=True)
 print(json.dumps({
     "source": {name: view["minor"] for name, view in engines.items()},
     "data": [other["doubled"], c[:].gather("part", block=True)],
