@@ -9,6 +9,7 @@ const NAME = "test-pythons";
 // What a user would do with engines of two Pythons, from a client that has the first one's.
 const USE = `
 import json
+import pathlib
 
 engines = {name.split("-")[0]: c[id] for id, name in c._engines.items()}
 same, other = engines["same"], engines["other"]
@@ -28,12 +29,13 @@ def hello():
 c[:].execute("import sys; minor = '%d.%d' % sys.version_info[:2]", block=True)
 c[:].push({"numbers": [1, 2, 3]}, block=True)
 other.execute("doubled = [2 * number for number in numbers]", block=True)
+other.execute("import markupsafe._speedups as module; file = module.__file__", block=True)
 c[:].scatter("part", [0, 1, 2, 3], block=True)
 print(json.dumps({
     "source": {name: view["minor"] for name, view in engines.items()},
     "data": [other["doubled"], c[:].gather("part", block=True)],
     "hello": {name: refusal(view, hello) for name, view in engines.items()},
-    "after": other["minor"],
+    "package": pathlib.Path(other["file"]).name.split("-")[:2],
 }))
 `;
 
@@ -42,14 +44,17 @@ describe("engines of two Pythons", function () {
   let stack: TestStack;
   before(async () => {
     stack = await TestStack.create(NAME, {
-      images: { later: { python: 3.13 } }, // as YAML takes it without quotes
+      // As YAML takes it without quotes. The package has another file for each Python.
+      images: { later: { python: 3.13, packages: ["markupsafe==3.0.3"] } },
       workers: [{ name: "same" }, { name: "other", image: "later" }],
     });
   });
   after(() => stack.remove());
 
   it("come up in one cluster, which says in a line what to know of them", async () => {
+    await stack.lock();
     const { output } = await stack.up();
+    assert.doesNotMatch(output, /are not locked/);
     const notes = output.match(/engines have Python.*/g) ?? [];
     assert.deepEqual(
       [...new Set(notes)],
@@ -78,7 +83,7 @@ describe("engines of two Pythons", function () {
           "client with Python 3.13, or an engine with the client's (images.NAME.python), or send " +
           "source with execute()",
       },
-      after: "3.13",
+      package: ["_speedups.cpython", "313"],
     });
   });
 
