@@ -9,14 +9,18 @@ import * as pulumi from "@pulumi/pulumi";
 import { Cluster, type ClusterArgs, type ImageArgs } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
+import { DEFAULT_PYTHON, officialBase } from "./components/lib/python";
 import { bastionMistakes } from "./components/lib/ssh";
 import { abandonedNotes, findDrift } from "./config/drift";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
-import { enoughEngines, expandWorkers, toWorkerSpec } from "./config/resolve";
+import { enoughEngines, expandWorkers, toImageArgs, toWorkerSpec } from "./config/resolve";
+import type { ClusterConfig } from "./config/schema";
 
-/** The base image that set-up made because none could be pulled; see tools/setup. */
+type Images = Record<string, ImageArgs>;
+
+/** Names the base image that set-up made because none could be pulled; see tools/setup. */
 const BASE_IMAGE_FILE = ".local/base-image";
 
 /** What a key of the configuration holds: a map or a list comes as JSON, anything else as text. */
@@ -46,12 +50,11 @@ function readConfiguration() {
         `\`npm run pulumi -- -s ${pulumi.getStack()} config set --secret ipyparallel:registryPassword\``,
     ]);
   }
-  const localBase = existsSync(BASE_IMAGE_FILE)
-    ? readFileSync(BASE_IMAGE_FILE, "utf8").trim()
-    : undefined;
+  const localBase = noted(BASE_IMAGE_FILE);
+  const images = withLocks(pulumi.getStack(), cluster.images);
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
-    images: withLocks(pulumi.getStack(), cluster.images),
+    images: localBase === undefined ? images : withBases(images),
     baseImage: localBase,
     copyBaseImage: localBase !== undefined,
     controllerHost: controller?.host,
@@ -66,13 +69,53 @@ function readConfiguration() {
   return { args, workers: expandWorkers(cluster), minReady, preflight: preflight ?? true };
 }
 
+/** The name in a file that set-up left, if it left one. */
+function noted(file: string): string | undefined {
+  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
+}
+
+/**
+ * Images with the bases that set-up has for other versions of Python, where it could not pull one.
+ *
+ * @throws ConfigError if an image has no base.
+ */
+function withBases(images: Images): Images {
+  const mistakes: string[] = [];
+  const based = Object.entries(images).map(([name, image]): [string, ImageArgs] => {
+    const { python = DEFAULT_PYTHON, base, reference } = image;
+    if (python === DEFAULT_PYTHON || base !== undefined || reference !== undefined) {
+      return [name, image];
+    }
+    const found = noted(`${BASE_IMAGE_FILE}-${python}`);
+    if (found === undefined) {
+      mistakes.push(noBase(name, python));
+    }
+    return [name, { ...image, base: found }];
+  });
+  if (mistakes.length > 0) {
+    throw new ConfigError(mistakes);
+  }
+  return Object.fromEntries(based);
+}
+
+function noBase(image: string, python: string): string {
+  const official = officialBase(python);
+  const how =
+    python === "3.13" ? "run `npm run setup -- python3.13` once, which makes one, or " : "";
+  return (
+    `images.${image}.python: ${python} needs ${official}, and set-up could pull none here; ${how}` +
+    `bring that image here (docker save, docker load) and name it as images.${image}.base`
+  );
+}
+
 /**
  * Images with the locks of their packages.
  *
  * @throws ConfigError if a lock was made from other packages.
  */
-function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["images"] {
-  const known = locks(stack, images);
+function withLocks(stack: string, declared: ClusterConfig["images"]): Images {
+  const images = toImageArgs(declared);
+  const known = locks(stack, declared);
   const how = `run \`npm run lock -- -s ${stack}\``;
   const outdated = known.filter(({ text, upToDate }) => text !== undefined && !upToDate);
   if (outdated.length > 0) {
@@ -86,7 +129,7 @@ function withLocks(stack: string, images: ClusterArgs["images"]): ClusterArgs["i
   }
   const locked = known.map(({ image, text }): [string, ImageArgs] => [
     image,
-    { ...images?.[image], lock: text },
+    { ...images[image], lock: text },
   ]);
   return { ...images, ...Object.fromEntries(locked) };
 }

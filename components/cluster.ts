@@ -16,6 +16,7 @@ import { Mistake } from "./lib/mistake";
 import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
 import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
+import { DEFAULT_PYTHON } from "./lib/python";
 import { frozen } from "./lib/repair";
 import { bastionMistakes, type SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
@@ -126,8 +127,8 @@ export interface ClusterArgs {
    */
   images?: { [name: string]: ImageArgs };
   /**
-   * Base of images that name none. Defaults to `python:3.11-slim-bookworm`. A change builds them
-   * anew and replaces their containers.
+   * Base of images that name none and have Python 3.11. Defaults to `python:3.11-slim-bookworm`. A
+   * change builds them anew and replaces their containers.
    */
   baseImage?: string;
   /**
@@ -295,6 +296,7 @@ export class Cluster extends pulumi.ComponentResource {
           Object.fromEntries(workers.map(({ name: worker, engines }) => [worker, engines])),
         ),
         images: up.apply(imagesOnSeveralHosts),
+        pythons: up.apply((workers) => pythons(workers, plan.images)),
         after: [
           pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
         ],
@@ -322,6 +324,20 @@ export class Cluster extends pulumi.ComponentResource {
     });
     this.registerOutputs();
   }
+}
+
+/** An image with the base that those of the usual Python have. */
+function withBase(image: ImageArgs, base: string | undefined): ImageArgs {
+  return (image.python ?? DEFAULT_PYTHON) === DEFAULT_PYTHON ? { base, ...image } : image;
+}
+
+/** The Python of each worker, unless all have the usual one. */
+function pythons(workers: PlannedWorker[], images: ClusterPlan["images"]) {
+  const of = workers.map(({ name, image }): [string, string] => [
+    name,
+    images[image]?.python ?? DEFAULT_PYTHON,
+  ]);
+  return of.some(([, python]) => python !== DEFAULT_PYTHON) ? Object.fromEntries(of) : undefined;
 }
 
 /** The images that are on more than one host, by the names of the workers that have them. */
@@ -391,7 +407,7 @@ function declareMachines(
           `${name}-image-${image}-${host}`,
           {
             context: args.imageContext ?? IMAGE_CONTEXT,
-            image: { base: args.baseImage, ...plan.images[image] },
+            image: withBase(plan.images[image] ?? {}, args.baseImage),
             host: settings,
             copyBase: args.copyBaseImage,
           },

@@ -15,6 +15,8 @@ export interface ReadinessArgs {
    * built on each host; what they hold must be the same everywhere.
    */
   images: pulumi.Input<{ [worker: string]: string }>;
+  /** Minor version of Python of each worker. Defaults to the controller's. */
+  pythons?: pulumi.Input<{ [worker: string]: string } | undefined>;
   /** What the check has to follow: it is made again whenever one of these changes. */
   after: pulumi.Input<string>[];
   /** Number of engines that are enough once `timeout` is over. Defaults to all. */
@@ -56,6 +58,7 @@ export class Readiness extends pulumi.ComponentResource {
         stdin: pulumi.jsonStringify({
           workers: args.workers,
           images: args.images,
+          pythons: args.pythons,
           minReady: args.minReady,
         }),
         triggers: args.after,

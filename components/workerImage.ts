@@ -7,6 +7,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { digest, hashFolder } from "./lib/context";
 import { evenIfFailed } from "./lib/failed";
 import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
+import { DEFAULT_PYTHON, officialBase } from "./lib/python";
 import { quote } from "./lib/quote";
 
 /**
@@ -15,8 +16,13 @@ import { quote } from "./lib/quote";
  */
 export interface ImageArgs {
   /**
-   * Image that the Dockerfile of workers begins from; Debian bookworm with the Python of the
-   * clients. Defaults to `python:3.11-slim-bookworm`.
+   * Python of the image: `3.11`, `3.12`, `3.13` or `3.14`. Functions reach its engines from clients
+   * with the same one alone, data and source code from any. Defaults to `3.11`.
+   */
+  python?: string;
+  /**
+   * Image that the Dockerfile of workers begins from: Debian with that Python. Defaults to
+   * `python:3.11-slim-bookworm`, or the like for another `python`.
    */
   base?: string;
   /** Python packages besides ipyparallel, as for pip: `scipy==1.14.1`. Defaults to none. */
@@ -36,7 +42,7 @@ export interface ImageArgs {
   context?: string;
   /**
    * A ready image, `registry/name@sha256:…`, instead of one that is built; it must have been
-   * built from this project's Dockerfile. Defaults to none.
+   * built from this project's Dockerfile, with the Python that `python` says. Defaults to none.
    */
   reference?: string;
 }
@@ -53,9 +59,6 @@ export interface WorkerImageArgs {
   copyBase?: boolean;
 }
 
-/** The base image of workers where none is named. */
-export const DEFAULT_BASE = "python:3.11-slim-bookworm";
-
 /** What stands for an image that could not be had; nothing is made of it. */
 const NO_IMAGE = "none";
 
@@ -70,6 +73,7 @@ export class WorkerImage extends pulumi.ComponentResource {
     super("ipyparallel:index:WorkerImage", name, {}, opts);
     const parent = { parent: this };
     const { reference, context, packages = [], lock, aptPackages = [] } = args.image;
+    const { python = DEFAULT_PYTHON, base = officialBase(python) } = args.image;
     // Images are left where they are for the next `up`; the README says how to remove them.
     const keepLocally = true;
     if (reference !== undefined) {
@@ -80,7 +84,6 @@ export class WorkerImage extends pulumi.ComponentResource {
       );
       this.imageId = evenIfFailed(pulled, pulled.imageId, NO_IMAGE);
     } else {
-      const base = args.image.base ?? DEFAULT_BASE;
       const copy =
         args.copyBase === true && sshEndpoint(args.host.docker) !== undefined
           ? [copyImage(`${name}-base`, base, args.host, parent)]
@@ -91,6 +94,7 @@ export class WorkerImage extends pulumi.ComponentResource {
         args.context,
         {
           BASE_IMAGE: base,
+          PYTHON: python,
           ...(lock === undefined ? { PACKAGES: packages.join(" ") } : { LOCK: lock }),
           APT_PACKAGES: aptPackages.join(" "),
         },

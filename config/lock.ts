@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { DEFAULT_PYTHON } from "../components/lib/python";
 import type { ClusterConfig } from "./schema";
 
 type Images = NonNullable<ClusterConfig["images"]>;
@@ -17,6 +18,8 @@ export interface Lock {
   image: string;
   /** The packages that the stack file names. */
   packages: string[];
+  /** The image's Python. */
+  python: string;
   /** Path of the file. */
   file: string;
   /** What the file holds, or undefined where there is none. */
@@ -27,20 +30,22 @@ export interface Lock {
 
 /** The locks that a stack's images should have: of each that has packages. */
 export function locks(stack: string, images: Images = {}): Lock[] {
-  return Object.entries(images).flatMap(([image, { packages = [] }]) => {
+  return Object.entries(images).flatMap(([image, { packages = [], python }]) => {
     if (packages.length === 0) {
       return [];
     }
     const file = join("stacks", "locks", `${stack}.${image}.txt`);
     const text = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-    const upToDate = text?.split("\n").includes(MADE_FROM + madeFrom(packages)) === true;
-    return [{ image, packages, file, text, upToDate }];
+    const made = { image, packages, python: String(python ?? DEFAULT_PYTHON), file, text };
+    const upToDate = text?.split("\n").includes(MADE_FROM + madeFrom(made)) === true;
+    return [{ ...made, upToDate }];
   });
 }
 
 /** A hash of all that a lock is made from. */
-function madeFrom(packages: string[]): string {
-  const from = JSON.stringify([[...packages].sort(), pins()]);
+function madeFrom({ packages, python }: Pick<Lock, "packages" | "python">): string {
+  const other = python === DEFAULT_PYTHON ? [] : [python];
+  const from = JSON.stringify([[...packages].sort(), pins(), ...other]);
   return `sha256:${createHash("sha256").update(from).digest("hex")}`;
 }
 
@@ -54,11 +59,11 @@ export function pins(): string[] {
  *
  * @param locked requirements with hashes, for `pip install --require-hashes`.
  */
-export function lockText({ image, packages }: Lock, locked: string): string {
+export function lockText(lock: Lock, locked: string): string {
   return [
-    `# What \`packages\` of the image ${image} bring, locked by \`npm run lock\`: keep it beside the stack`,
+    `# What \`packages\` of the image ${lock.image} bring, locked by \`npm run lock\`: keep it beside the stack`,
     "# file. Edit the stack file instead, and lock again.",
-    MADE_FROM + madeFrom(packages),
+    MADE_FROM + madeFrom(lock),
     locked,
   ].join("\n");
 }

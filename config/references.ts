@@ -172,7 +172,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     );
   }
   for (const [name, image] of Object.entries(record(cluster.images))) {
-    const { reference, ...built } = record(image);
+    const { reference, python: _, ...built } = record(image);
     const { context } = built;
     if (typeof context === "string" && context !== "" && !exists(join(context, "Dockerfile"))) {
       mistakes.push(`images.${name}.context: ${show(context)} has no Dockerfile`);

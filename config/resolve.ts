@@ -1,4 +1,4 @@
-import type { WorkerSpec } from "../components";
+import type { ImageArgs, WorkerSpec } from "../components";
 import { Mistake } from "../components/lib/mistake";
 import { type ClusterPlan, planCluster } from "../components/lib/plan";
 import { mebibytes } from "../components/lib/sizes";
@@ -108,6 +108,16 @@ export function toWorkerSpec(worker: NamedOptions, cores: number | undefined): W
   ) as unknown as WorkerSpec;
 }
 
+/** Images as the cluster takes them: a version of Python is a text, with or without quotes. */
+export function toImageArgs(images: ClusterConfig["images"] = {}): Record<string, ImageArgs> {
+  return Object.fromEntries(
+    Object.entries(images).map(([name, { python, ...same }]) => [
+      name,
+      python === undefined ? same : { ...same, python: String(python) },
+    ]),
+  );
+}
+
 /**
  * What a cluster declares of its hosts, before one of them was asked.
  *
@@ -119,6 +129,7 @@ export function planDeclared(cluster: string, config: ClusterConfig): ClusterPla
   const { controller, registry: _, minReady: __, ...same } = config;
   return planCluster(cluster, {
     ...same,
+    images: toImageArgs(same.images),
     controllerHost: controller?.host,
     basePort: controller?.basePort,
     imageContext: "",

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { sshEndpoint } from "../components/lib/hosts";
 import { NAME_PATTERN, NAME_RULE } from "../components/lib/names";
 import { MAX_BASE_PORT } from "../components/lib/ports";
+import { PYTHONS } from "../components/lib/python";
 import { SIZE_PATTERN } from "../components/lib/sizes";
 
 const SIZE_RULE = "a size such as 512MiB or 1.5GiB";
@@ -180,11 +181,23 @@ const worker = z.strictObject({
     .optional(),
 });
 
+/** Versions of Python as texts, and as the numbers that YAML takes them for without quotes. */
+const python = z.union([z.enum(PYTHONS), z.literal(PYTHONS.map(Number))]).meta({
+  allowed: `one of ${PYTHONS.map((version) => `"${version}"`).join(", ")}`,
+  description:
+    "Python of the image. Functions reach its engines from clients with the same one alone. " +
+    'Defaults to "3.11".',
+});
+
 const image = z.strictObject({
+  python: python.optional(),
   base: z
     .string()
     .min(1)
-    .describe("Image that docker/Dockerfile begins from. Defaults to python:3.11-slim-bookworm.")
+    .describe(
+      "Image that docker/Dockerfile begins from. Defaults to python:3.11-slim-bookworm, or the like " +
+        "for another `python`.",
+    )
     .optional(),
   packages: z
     .array(

@@ -49,9 +49,9 @@ function setUp(): number | null {
   return spawnSync("node", ["tools/setup.mjs", "lock"], { stdio: ["ignore", "ignore", 2] }).status;
 }
 
-function resolve({ image, packages }: Lock): string {
+function resolve({ image, packages, python }: Lock): string {
   const { status, stdout, stderr } = spawnSync(PYTHON, ["tools/lock/resolve.py"], {
-    input: JSON.stringify({ packages, pins: pins() }),
+    input: JSON.stringify({ packages, pins: pins(), python }),
     encoding: "utf8",
   });
   if (status !== 0) {

@@ -2,7 +2,7 @@
 // Sets up what is missing to run the cluster, and nothing else: `node tools/setup.mjs [test]`.
 // It runs before `npm ci`, so it uses nothing but Node's own library.
 import { pathToFileURL } from "node:url";
-import { baseImage } from "./setup/base-image.mjs";
+import { baseImage, keptBaseImage, laterBaseImage } from "./setup/base-image.mjs";
 import { docker } from "./setup/docker.mjs";
 import { packages } from "./setup/packages.mjs";
 import { plugins } from "./setup/plugins.mjs";
@@ -16,10 +16,23 @@ import { testHosts } from "./setup/test-hosts.mjs";
 
 /** The steps for each purpose. */
 export const purposes = {
-  cluster: [docker, ssh, packages, pulumi, plugins, baseImage, python, state],
+  cluster: [docker, ssh, packages, pulumi, plugins, baseImage, keptBaseImage, python, state],
+  "python3.13": [docker, laterBaseImage],
   lock: [lockPython],
   checks: [packages, testPython],
-  test: [docker, ssh, packages, pulumi, plugins, baseImage, python, state, testPython, testHosts],
+  test: [
+    docker,
+    ssh,
+    packages,
+    pulumi,
+    plugins,
+    baseImage,
+    laterBaseImage,
+    python,
+    state,
+    testPython,
+    testHosts,
+  ],
 };
 
 /** Sets up what a purpose needs. Ends the process with a message when that fails. */

@@ -5,6 +5,7 @@ import { type Host, type HostArgs, isLoopback, resolveHost } from "./hosts";
 import { Mistake } from "./mistake";
 import { CONTROLLER } from "./names";
 import { type PortRule, portRules } from "./portPlan";
+import { DEFAULT_PYTHON, PYTHONS } from "./python";
 import { type ControllerPorts, controllerPorts, defaultBasePort, workerSshPorts } from "./ports";
 
 /** The host that is there when a cluster names none. */
@@ -76,7 +77,14 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     throw new Mistake("hosts: is empty; at least one is needed");
   }
   const controllerAddress = host(controllerHost).address;
-  const images = new Map(Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }));
+  const images = new Map<string, ImageArgs>(
+    Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }),
+  );
+  for (const [image, { python = DEFAULT_PYTHON }] of images) {
+    if (!(PYTHONS as readonly string[]).includes(python)) {
+      throw new Mistake(`image ${image}: python ${python} is not one of ${PYTHONS.join(", ")}`);
+    }
+  }
   const ports = controllerPorts(args.basePort ?? defaultBasePort(name));
 
   const declared = args.workers.map((worker) => ({

@@ -22,7 +22,7 @@ from ippnode.census import Census
 from ippnode.checks import SchedulerChecks
 from ippnode.files import canonical, digest, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable
-from ippnode.images import differences, python_mismatches
+from ippnode.images import differences, python_mismatches, python_note
 from ippnode.jobs import Jobs, Process
 from ippnode.rpc import Failed, Progress, serve
 from ippnode.tasks import essential
@@ -247,14 +247,17 @@ class ControllerAgent:
                 'ready: standard input must be {"workers": {"<name>": <number of engines>, ...}}'
             ) from error
         images: dict[str, str] = stdin.get("images") or {}
+        pythons: dict[str, str] = stdin.get("pythons") or {}
         enough: int | None = stdin.get("minReady")
         with suppress(OSError):  # a full disk is said by the status
             write_private(paths.WORKERS, canonical(workers))
+        if pythons:
+            progress(python_note(pythons))
         deadline = time.monotonic() + options["timeout"]
         said = ""
         while True:
             report, contents = await self._who_answers(wanted, images)
-            wrong = python_mismatches(report["engines"], platform.python_version())
+            wrong = python_mismatches(report["engines"], platform.python_version(), pythons)
             if wrong := wrong + differences(images, contents):
                 raise Failed(*wrong)
             here = len(report["engines"])

@@ -18,7 +18,7 @@ from ipyparallel.engine.app import IPEngine
 from jupyter_client.connect import ConnectionFileMixin
 from traitlets.config import Config
 
-from ippnode import paths, peerloss
+from ippnode import bytecode, paths, peerloss
 from ippnode.forkserver import set_process_name
 from ippnode.outbox import Outbox
 from ippnode.typemap import TypeMap
@@ -32,6 +32,8 @@ del sys.modules["debugpy"]
 
 # To tell arrays from other values, ipyparallel would import numpy for an engine's first result.
 serialize.can_map = canning.can_map = TypeMap(canning.can_map)
+
+bytecode.guard()
 
 # A kernel could make clients of itself, and would import what these need. An engine's kernel has
 # no connection file that they could use.

@@ -1,5 +1,6 @@
 """Whether workers that should have the same image do have the same one."""
 
+from collections import Counter
 from typing import Any
 
 Content = dict[str, Any]
@@ -24,16 +25,29 @@ def differences(images: dict[str, str], contents: dict[str, Content]) -> list[st
     return lines
 
 
-def python_mismatches(engines: list[dict[str, Any]], python: str) -> list[str]:
-    """One line for each worker whose engines have another Python than the controller."""
-    ours = _minor(python)
-    theirs = {engine["worker"]: _minor(engine["python"]) for engine in engines}
+def python_mismatches(
+    engines: list[dict[str, Any]], python: str, declared: dict[str, str]
+) -> list[str]:
+    """One line for each worker whose engines have another Python than is declared for it.
+
+    Where none is declared (minor version by worker), it is the controller's, `python`.
+    """
+    found = {engine["worker"]: _minor(engine["python"]) for engine in engines}
+    wanted = {worker: declared.get(worker, _minor(python)) for worker in found}
     return [
-        f"worker {worker}: Python {minor}, but the controller and clients have {ours}: "
-        "functions could not be sent there"
-        for worker, minor in sorted(theirs.items())
-        if minor != ours
+        f"worker {worker}: Python {minor}, but {wanted[worker]} is declared: name its Python "
+        "as python under images, or give it another image"
+        for worker, minor in sorted(found.items())
+        if minor != wanted[worker]
     ]
+
+
+def python_note(declared: dict[str, str]) -> str:
+    """What to know of engines whose Python (minor version by worker) is not the usual one."""
+    workers = Counter(declared.values())
+    by_minor = sorted(workers.items(), key=lambda item: int(item[0].split(".")[1]))
+    each = [f"{minor} on {n} worker{'' if n == 1 else 's'}" for minor, n in by_minor]
+    return f"engines have Python {', '.join(each)}: functions reach those of the client's Python"
 
 
 def _compare(a: str, at_a: Content, b: str, at_b: Content) -> list[str]:

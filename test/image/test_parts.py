@@ -1,33 +1,41 @@
 """The parts that run without a container. Quick."""
 
 import asyncio
+import gc
 import importlib.machinery
 import importlib.util
 import io
 import json
 import os
+import pickle
+import platform
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import pytest
 import zmq
 import zmq.asyncio
 from conftest import DOCKER
-from ippnode import controller, files, machine, paths, rpc, worker
+from ippnode import bytecode, controller, files, machine, paths, rpc, worker
 from ippnode.hublink import Hub, HubUnreachable, dialable
-from ippnode.images import differences, python_mismatches
+from ippnode.images import differences, python_mismatches, python_note
 from ippnode.jobs import describe_status
 from ippnode.journal import Journal, Task
 from ippnode.peers import AnonymousPeers
 from ippnode.relay import ControlRelay
+from ipyparallel import util
+from ipyparallel.client.view import BroadcastView
+from ipyparallel.serialize import canning, codeutil
 from jupyter_client.session import Session
 
 # ---- what is imported
@@ -237,12 +245,94 @@ def test_a_long_list_of_differences_is_cut_short() -> None:
     assert line.endswith(": Python 3.11.2 / 3.11.4")
 
 
-def test_engines_must_have_the_controllers_python() -> None:
+def test_engines_must_have_the_declared_python() -> None:
     engines = [{"worker": "w1", "python": "3.11.9"}, {"worker": "w3", "python": "3.12.1"}]
-    assert python_mismatches(engines, "3.11.2") == [
-        "worker w3: Python 3.12, but the controller and clients have 3.11: "
-        "functions could not be sent there"
-    ]
+    assert python_mismatches(engines, "3.11.2", {"w1": "3.11", "w3": "3.12"}) == []
+    wrong = "worker w3: Python 3.12, but 3.11 is declared: name its Python as python under images"
+    for declared in ({}, {"w1": "3.11", "w3": "3.11"}):  # the controller's, where nothing is said
+        [line] = python_mismatches(engines, "3.11.2", declared)
+        assert line.startswith(wrong)
+
+
+def test_the_pythons_of_a_cluster_are_told_in_a_line() -> None:
+    assert python_note({"w1": "3.11", "w2": "3.13", "w3": "3.11"}) == (
+        "engines have Python 3.11 on 2 workers, 3.13 on 1 worker: "
+        "functions reach those of the client's Python"
+    )
+
+
+# ---- byte code
+
+SENT: dict[str, dict[str, str]] = json.loads((Path(__file__).parent / "functions.json").read_text())
+HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+@pytest.fixture
+def receive(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Any]:
+    """What an engine makes of a function that a client of some Python has sent."""
+    monkeypatch.setattr(codeutil, "code_ctor", codeutil.code_ctor)
+    bytecode.guard()
+    return lambda python, name: canning.uncan(pickle.loads(b64decode(SENT[python][name])), {})
+
+
+def test_functions_of_the_engines_python_are_taken(receive: Callable[[str, str], Any]) -> None:
+    assert receive(HERE, "hello")() == "Hello World"
+    assert receive(HERE, "squares")(4) == [0, 1, 4, 9]
+    assert list(receive(HERE, "generator")(2)) == [0, 1]
+    assert receive(HERE, "closure")(2) == 10
+    assert asyncio.run(receive(HERE, "coroutine")(1)) == 1
+    assert receive(HERE, "module_wide")(2) == 2.0
+
+
+@pytest.mark.parametrize("python", sorted(set(SENT) - {HERE}))
+def test_functions_of_another_python_are_refused(
+    python: str, receive: Callable[[str, str], Any]
+) -> None:
+    for name in ("hello", "squares", "generator", "closure", "coroutine", "module_wide"):
+        with pytest.raises(bytecode.AnotherPython) as refusal:
+            receive(python, name)
+        assert re.match(
+            rf"\S*{name}\S* is byte code of another Python than this engine's {HERE}: use a client "
+            rf"with Python {HERE}, or an engine with the client's .* or send source with execute",
+            str(refusal.value),
+        )
+
+
+@pytest.mark.skipif(HERE not in ("3.11", "3.12"), reason="others have RESUME by another number")
+def test_what_passes_from_the_nearest_python_means_the_same(
+    receive: Callable[[str, str], Any],
+) -> None:
+    for python in ("3.11", "3.12"):
+        assert receive(python, "total")(2, 10) == 12
+
+
+@pytest.mark.parametrize("python", sorted(SENT))
+def test_functions_that_every_engine_has_are_found_by_their_name(
+    python: str, receive: Callable[[str, str], Any]
+) -> None:
+    assert receive(python, "_pull").__code__ == util._pull.__code__
+    assert receive(python, "_broadcast_map").__code__ == BroadcastView._broadcast_map.__code__
+    assert receive(python, "describe")()["python"] == platform.python_version()
+
+
+def test_a_part_of_a_function_is_not_taken_for_the_whole(
+    receive: Callable[[str, str], Any],
+) -> None:
+    other = "3.13" if HERE != "3.13" else "3.12"
+    with pytest.raises(bytecode.AnotherPython):
+        receive(other, "part")()
+
+
+def test_no_function_of_this_python_is_refused() -> None:
+    todo = [one.__code__ for one in gc.get_objects() if isinstance(one, FunctionType)]
+    seen = set()
+    while todo:
+        code = todo.pop()
+        if code not in seen:
+            seen.add(code)
+            assert bytecode.is_native(code.co_code), code
+            todo += [const for const in code.co_consts if isinstance(const, CodeType)]
+    assert len(seen) > 5000
 
 
 # ---- journal

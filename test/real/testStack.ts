@@ -90,9 +90,10 @@ export class TestStack {
       cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
     }
     symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
-    const baseImage = join(PROJECT, ".local/base-image");
-    if (existsSync(baseImage)) {
-      cpSync(baseImage, join(folder, ".local/base-image"));
+    for (const base of [".local/base-image", ".local/base-image-3.13"]) {
+      if (existsSync(join(PROJECT, base))) {
+        cpSync(join(PROJECT, base), join(folder, base));
+      }
     }
     mkdirSync(join(folder, "stacks"));
     mkdirSync(join(folder, "state"));

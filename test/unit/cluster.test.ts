@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 
 import { Cluster, type ClusterArgs } from "../../components";
+import { planCluster } from "../../components/lib/plan";
 import { type Declared, declare, named } from "./mocks";
 
 const TWO_WORKERS: ClusterArgs = {
@@ -173,6 +174,33 @@ describe("Cluster", () => {
     });
     const { images } = stdin(named(spread, "dev-readiness-check"));
     assert.deepEqual(images, { w1: "default", w2: "default" });
+  });
+
+  it("builds an image for its Python, from the base of that one", async () => {
+    const images = { later: { python: "3.13" }, own: { python: "3.12", base: "mine" } };
+    const mixed = await cluster({
+      baseImage: "made-here",
+      images,
+      workers: [{ name: "w1" }, { name: "w2", image: "later" }, { name: "w3", image: "own" }],
+    });
+    const bases = ["default", "later", "own"].map((image) => {
+      const { build } = named(mixed, `dev-image-${image}-local-build`).inputs;
+      const { buildArgs } = build as { buildArgs: Record<string, string> };
+      return [buildArgs.PYTHON, buildArgs.BASE_IMAGE];
+    });
+    assert.deepEqual(bases, [
+      ["3.11", "made-here"],
+      ["3.13", "python:3.13-slim-bookworm"],
+      ["3.12", "mine"],
+    ]);
+    const { pythons } = stdin(named(mixed, "dev-readiness-check"));
+    assert.deepEqual(pythons, { w1: "3.11", w2: "3.13", w3: "3.12" });
+  });
+
+  it("refuses a Python that nothing is locked for", () => {
+    assert.throws(() => planCluster("dev", { images: { old: { python: "3.8" } }, workers: [] }), {
+      message: "image old: python 3.8 is not one of 3.11, 3.12, 3.13, 3.14",
+    });
   });
 
   it("gives the engines other keys when the generation is raised, under the same seed", async () => {

@@ -42,6 +42,18 @@ describe("the lock of an image's packages", () => {
     assert.equal(of("a==2", "b")[0]?.upToDate, false);
   });
 
+  it("is that of the image's Python, with or without quotes", () => {
+    const at = (python?: "3.11" | "3.13" | number) =>
+      locks("lab", { plots: { packages: ["a==1"], python } })[0] as Lock;
+    write(at());
+    assert.equal(at("3.11").upToDate, true);
+    assert.equal(at("3.13").upToDate, false);
+    write(at("3.13"));
+    assert.equal(at("3.13").upToDate, true);
+    assert.equal(at(3.13).upToDate, true);
+    assert.equal(at().upToDate, false);
+  });
+
   it("is no longer up to date when what every image has moved", () => {
     write(of("a==1")[0] as Lock);
     writeFileSync("docker/requirements.txt", PINS.replace("9.2.0", "9.3.0"));

@@ -5,12 +5,14 @@ import fc from "fast-check";
 import { nodeArgs } from "../../components/lib/container";
 import { hostCommand, resolveHost, sshEndpoint, sshOptions } from "../../components/lib/hosts";
 import { mebibytes } from "../../components/lib/sizes";
+import { parseCluster } from "../../config/parse";
 import {
   cpusInSet,
   engineCount,
   enoughEngines,
   expandWorkers,
   planDeclared,
+  toImageArgs,
   toWorkerSpec,
 } from "../../config/resolve";
 
@@ -149,6 +151,21 @@ describe("mebibytes", () => {
 
   it("refuses parts of a MiB", () => {
     assert.throws(() => mebibytes("0.5MiB"), /not a whole number of MiB/);
+  });
+});
+
+describe("an image", () => {
+  it("has its Python as a text, with or without quotes, and nothing that is not declared", () => {
+    const { images } = parseCluster({
+      images: { a: { python: 3.13 }, b: { python: "3.12", base: "x" }, c: {} },
+      workers: [{ name: "w1" }],
+    });
+    assert.deepEqual(toImageArgs(images), {
+      a: { python: "3.13" },
+      b: { python: "3.12", base: "x" },
+      c: {},
+    });
+    assert.deepEqual(toImageArgs(undefined), {});
   });
 });
 

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { Mistake } from "../../components/lib/mistake";
 import { planCluster } from "../../components/lib/plan";
 import { ConfigError, parseCluster } from "../../config/parse";
-import { expandWorkers, toWorkerSpec } from "../../config/resolve";
+import { expandWorkers, toImageArgs, toWorkerSpec } from "../../config/resolve";
 import { isRecord } from "../../config/words";
 
 /** One of everything, without a mistake. */
@@ -81,6 +81,7 @@ function outcome(value: unknown): string[] {
     const { defaults, workers, minReady: ___, ...args } = cluster;
     planCluster("stack", {
       ...args,
+      images: toImageArgs(args.images),
       imageContext: "docker",
       controllerHost: controller?.host,
       basePort: controller?.basePort,

@@ -8,7 +8,7 @@ import { safeLoad } from "js-yaml";
 import { planCluster } from "../../components/lib/plan";
 import { pins } from "../../config/lock";
 import { parseCluster } from "../../config/parse";
-import { expandWorkers, toWorkerSpec } from "../../config/resolve";
+import { expandWorkers, toImageArgs, toWorkerSpec } from "../../config/resolve";
 import { schemaText } from "../../config/schema";
 
 const STACKS = join(__dirname, "../../stacks");
@@ -81,6 +81,7 @@ for (const file of readdirSync(STACKS).filter((name) => name.endsWith(".yaml")))
       const { defaults, registry: _, preflight: __, minReady: ___, ...args } = same;
       planCluster("stack", {
         ...args,
+        images: toImageArgs(args.images),
         imageContext: "docker",
         controllerHost: controller?.host,
         workers: expandWorkers({ workers, defaults }).map((worker) => toWorkerSpec(worker, 4)),

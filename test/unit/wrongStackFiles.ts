@@ -13,6 +13,7 @@ const mount = (settings: object) =>
 const sha256 = `sha256:${"0".repeat(64)}`;
 const name = "1 to 40 lower-case letters";
 const size = "a size such as 512MiB or 1.5GiB";
+const pythons = 'is given; allowed is one of "3.11", "3.12", "3.13", "3.14"';
 const address = "an IP address or a host name";
 
 /** At least one for each key and each rule. */
@@ -333,7 +334,7 @@ export const wrongStackFiles: WrongFile[] = [
   [
     "an image that is a text",
     root({ images: { default: "python" } }),
-    'images.default: "python" is given; allowed is a map with the keys base',
+    'images.default: "python" is given; allowed is a map with the keys python, base',
   ],
   [
     "an image in capitals",
@@ -374,6 +375,22 @@ export const wrongStackFiles: WrongFile[] = [
     "a Debian package in capitals",
     image({ aptPackages: ["Vim"] }),
     'images.default.aptPackages[0]: "Vim" is given; allowed is the name of a Debian package',
+  ],
+  ["a Python of before", image({ python: "3.8" }), `images.default.python: "3.8" ${pythons}`],
+  ["a Python to come", image({ python: "3.15" }), `images.default.python: "3.15" ${pythons}`],
+  ["a patch of Python", image({ python: "3.12.1" }), `images.default.python: "3.12.1" ${pythons}`],
+  [
+    "a Python by its name",
+    image({ python: "python3" }),
+    `images.default.python: "python3" ${pythons}`,
+  ],
+  ["a cut number of a Python", image({ python: 3.1 }), `images.default.python: 3.1 ${pythons}`],
+  ["a Python that is a whole number", image({ python: 3 }), `images.default.python: 3 ${pythons}`],
+  ["Pythons", image({ python: ["3.12"] }), `images.default.python: ["3.12"] ${pythons}`],
+  [
+    "a near miss of python",
+    image({ pyton: "3.12" }),
+    'images.default.pyton: unknown key, did you mean "python"?',
   ],
   ["an empty base", image({ base: "" }), 'images.default.base: "" is given'],
   ["an empty context", image({ context: "" }), 'images.default.context: "" is given'],

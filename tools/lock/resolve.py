@@ -1,8 +1,8 @@
 """Locks Python packages: what they bring, each in one version and with the hashes of its files.
 
-Reads `{"packages": [...], "pins": [...]}` from standard input, prints a requirements file for
-`pip install --require-hashes`. Only files that an image can install have their hash in it: source,
-and wheels for Linux, of every architecture, and the Python that this runs with.
+Reads `{"packages": [...], "pins": [...], "python": "3.11"}` from standard input, prints a
+requirements file for `pip install --require-hashes`. Only files that an image can install have
+their hash in it: source, and wheels for Linux, of every architecture, and that Python.
 """
 
 import json
@@ -15,17 +15,14 @@ from typing import Any
 
 from uv import find_uv_bin
 
-PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
-TAG = f"cp{sys.version_info.major}{sys.version_info.minor}"
 
-
-def resolve(packages: list[str], pins: list[str]) -> list[dict[str, Any]]:
+def resolve(packages: list[str], pins: list[str], python: str) -> list[dict[str, Any]]:
     """What is to be installed, as the packages of a `pylock.toml`; the pins stay as they are."""
     with tempfile.TemporaryDirectory() as folder:
         constraints = Path(folder, "pins.txt")
         constraints.write_text("\n".join(pins))
         command = [find_uv_bin(), "pip", "compile", "-", "--quiet", "--no-config", "--universal"]
-        command += ["--python", sys.executable, "--python-version", PYTHON]
+        command += ["--python", sys.executable, "--python-version", python]
         command += ["--constraints", str(constraints), "--format", "pylock.toml"]
         command += ["--cache-dir", str(Path(folder, "cache")), "--system-certs"]
         done = subprocess.run(command, input="\n".join(packages), capture_output=True, text=True)
@@ -34,26 +31,27 @@ def resolve(packages: list[str], pins: list[str]) -> list[dict[str, Any]]:
     return tomllib.loads(done.stdout).get("packages", [])
 
 
-def files(package: dict[str, Any]) -> list[str]:
+def files(package: dict[str, Any], python: str) -> list[str]:
     """The hashes of a package's files that can be installed."""
     kinds = [package.get("sdist"), package.get("archive"), *package.get("wheels", [])]
-    usable = [one for one in kinds if one is not None and fits(one.get("url", ""))]
+    usable = [one for one in kinds if one is not None and fits(one.get("url", ""), python)]
     return sorted({one["hashes"]["sha256"] for one in usable})
 
 
-def fits(url: str) -> bool:
+def fits(url: str, python: str) -> bool:
     """Whether a file is a wheel for this Python on Debian, or no wheel at all."""
+    own = "cp" + python.replace(".", "")
     name = url.rsplit("/", 1)[-1]
     if not name.endswith(".whl"):
         return True
     tag, abi, platform = name.removesuffix(".whl").split("-")[-3:]
-    ours = abi in (TAG, "abi3") or (abi == "none" and (tag == TAG or "py3" in tag.split(".")))
+    ours = abi in (own, "abi3") or (abi == "none" and (tag == own or "py3" in tag.split(".")))
     return ours and (platform == "any" or "manylinux" in platform or platform.startswith("linux"))
 
 
-def requirement(package: dict[str, Any]) -> str:
+def requirement(package: dict[str, Any], python: str) -> str:
     """One entry of the requirements file."""
-    hashes = files(package)
+    hashes = files(package, python)
     if not hashes:
         sys.exit(f"{package['name']} has no file with a hash: name a released version")
     where = f" @ {package['archive']['url']}" if "archive" in package else f"=={package['version']}"
@@ -65,8 +63,8 @@ def requirement(package: dict[str, Any]) -> str:
 def main() -> None:
     """Resolve and print."""
     wanted = json.load(sys.stdin)
-    for package in resolve(wanted["packages"], wanted["pins"]):
-        print(requirement(package))
+    for package in resolve(**wanted):
+        print(requirement(package, wanted["python"]))
 
 
 if __name__ == "__main__":

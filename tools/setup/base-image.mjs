@@ -1,6 +1,7 @@
-// The base of the worker image: Python's own image, else one made with debootstrap.
+// The bases of the worker image: Python's own images, else ones made with debootstrap.
 import {
   appendFileSync,
+  existsSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -8,48 +9,60 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { baseImageFile, cache, officialBaseImage, ownBaseImage } from "./context.mjs";
+import { cache, defaultBase, laterBase } from "./context.mjs";
 import { imageExists } from "./docker.mjs";
 import { SetupError, aptInstall, ask, isRoot, run, whichRoot } from "./shell.mjs";
 
-const suite = "bookworm"; // its Python is 3.11
 const included = ["python3", "python3-venv", "ca-certificates"];
 const bundle = "/etc/ssl/certs/ca-certificates.crt";
 
-/** The name in the file that set-up leaves when the default base image can't be pulled. */
-function noted() {
-  try {
-    return readFileSync(baseImageFile, "utf8").trim();
-  } catch {
-    return undefined;
-  }
+/** The name in the file that set-up leaves, if it left one. */
+const noted = ({ file }) => (existsSync(file) ? readFileSync(file, "utf8").trim() : undefined);
+
+/** A step that has a base image there, and notes which one; the official default one goes without. */
+function step(name, base) {
+  const { official, own, file } = base;
+  const wanted = () => noted(base) ?? (base === defaultBase ? official : undefined);
+  return {
+    name,
+    after: ["docker"],
+
+    async needed() {
+      const image = wanted();
+      return image !== undefined && (await imageExists(image))
+        ? undefined
+        : `fetching the base image ${image ?? official}`;
+    },
+
+    async run(log) {
+      let found = own;
+      if (!(await imageExists(own))) {
+        if ((await imageExists(official)) || (await pulled(official, log))) {
+          found = official;
+        } else {
+          log.say(`no registry; making ${own} with debootstrap (about a minute)`);
+          await make(base, log);
+        }
+      }
+      if (found === official && base === defaultBase) rmSync(file, { force: true });
+      else writeFileSync(file, `${found}\n`);
+    },
+  };
 }
 
-export const baseImage = {
-  name: "base image",
-  after: ["docker"],
+/** The base of images that have the clients' Python. */
+export const baseImage = step("base image", defaultBase);
 
-  async needed() {
-    const name = noted() ?? officialBaseImage;
-    return (await imageExists(name)) ? undefined : `fetching the base image ${name}`;
-  },
-
-  async run(log) {
-    if (!(await imageExists(ownBaseImage))) {
-      if (await pulled(log)) {
-        rmSync(baseImageFile, { force: true });
-        return;
-      }
-      log.say(`no registry; making ${ownBaseImage} with debootstrap (about a minute)`);
-      await make(log);
-    }
-    writeFileSync(baseImageFile, `${ownBaseImage}\n`);
-  },
+/** The base of images that have Python 3.13: for who asks for it, and from then on. */
+export const laterBaseImage = step("base of 3.13", laterBase);
+export const keptBaseImage = {
+  ...laterBaseImage,
+  needed: async () => (noted(laterBase) === undefined ? undefined : laterBaseImage.needed()),
 };
 
-async function pulled(log) {
+async function pulled(image, log) {
   try {
-    await run("docker", ["pull", officialBaseImage], { log, firstOutput: 15_000 });
+    await run("docker", ["pull", image], { log, firstOutput: 15_000 });
     return true;
   } catch (error) {
     log.write(`${error.message}\n`);
@@ -57,25 +70,22 @@ async function pulled(log) {
   }
 }
 
-async function make(log) {
+async function make({ official, own, suite }, log) {
   if (!isRoot) {
-    throw new SetupError(
-      `${officialBaseImage} can't be pulled, and making a base image needs root`,
-      {
-        advice:
-          `Run \`npm run setup\` once as root, or bring the image here from another machine ` +
-          `(docker save ${officialBaseImage} | docker load).`,
-      },
-    );
+    throw new SetupError(`${official} can't be pulled, and making a base image needs root`, {
+      advice:
+        `Run \`npm run setup\` once as root, or bring the image here from another machine ` +
+        `(docker save ${official} | docker load).`,
+    });
   }
   if (!whichRoot("debootstrap")) await aptInstall(["debootstrap"], log);
 
-  const folder = join(cache, "base-image");
+  const folder = join(cache, `base-image-${suite}`);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   try {
     // In a mount namespace of its own: what debootstrap mounts goes away with it, however it ends.
-    const mirror = aptMirror();
+    const mirror = aptMirror(suite);
     const options = ["--variant=minbase", `--include=${included.join(",")}`];
     await run(
       "unshare",
@@ -102,7 +112,7 @@ async function make(log) {
         folder,
         ...changes,
         "-",
-        ownBaseImage,
+        own,
       ],
       { log },
     );
@@ -111,15 +121,17 @@ async function make(log) {
   }
 }
 
-/** The archive that this machine itself installs the same Debian release from, if it does. */
-function aptMirror() {
+/** The archive that this machine itself installs Debian from, if it does. */
+function aptMirror(suite) {
   const format = "$(REPO_URI) $(SUITE)";
   const targets =
     ask("apt-get", ["indextargets", "--format", format, "Created-By: Packages"]) ?? "";
-  return targets
-    .split("\n")
-    .find((line) => line.endsWith(` ${suite}`))
-    ?.split(" ")[0];
+  const archive = (release) =>
+    targets
+      .split("\n")
+      .find((line) => line.endsWith(` ${release}`))
+      ?.split(" ")[0];
+  return archive(suite) ?? archive(defaultBase.suite);
 }
 
 /** The certificates in a bundle, one text each. */

@@ -26,10 +26,25 @@ export const plugins = ["docker", "command"].map((name) => ({
 /** The Python minor version of the images, and so of the client: pickled functions need the same. */
 export const pythonMinor = "3.11";
 
-/** The default base image, the one made here where no registry can be reached, and its mark. */
-export const officialBaseImage = "python:3.11-slim-bookworm";
-export const ownBaseImage = "ipyparallel-base:3.11-bookworm";
-export const baseImageFile = join(local, "base-image");
+/**
+ * The base images: the official one; the one made here of a release of Debian where no registry can
+ * be reached; and the file that names which of the two there is, but for the default base as long
+ * as it can be pulled.
+ */
+export const defaultBase = {
+  python: pythonMinor,
+  official: "python:3.11-slim-bookworm",
+  own: "ipyparallel-base:3.11-bookworm",
+  suite: "bookworm",
+  file: join(local, "base-image"),
+};
+export const laterBase = {
+  python: "3.13",
+  official: "python:3.13-slim-bookworm",
+  own: "ipyparallel-base:3.13-trixie",
+  suite: "trixie",
+  file: join(local, "base-image-3.13"),
+};
 
 export const passphraseFile = join(local, "passphrase");
 export const stateFolder = join(local, "state");
