@@ -375,9 +375,17 @@ function declareMachines(
       { parent, ...freeze },
     );
     const child = { parent, provider, ...freeze };
+    // Containers that dial IPv6 need a network that has it. It has a name of its own, so that it can
+    // be made, and containers move to it, before the one without is removed.
+    const ipv6 = plan.dialsIpv6 && host !== plan.controllerHost;
     const network = new docker.Network(
       `${name}-network-${host}`,
-      { name: dockerName(name), driver: "bridge", labels: dockerLabels(name, "network") },
+      {
+        name: ipv6 ? dockerName(name, "ipv6") : dockerName(name),
+        driver: "bridge",
+        labels: dockerLabels(name, "network"),
+        ...(ipv6 ? { ipv6 } : {}),
+      },
       child,
     );
     const imageNames = new Set(workers.map((worker) => worker.image));
