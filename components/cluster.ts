@@ -183,7 +183,10 @@ export interface ClusterArgs {
 export class Cluster extends pulumi.ComponentResource {
   /** Every engine that registered and answered when the cluster was last changed. */
   public readonly engines: pulumi.Output<EngineInfo[]>;
-  /** Name of the IPython profile for `Client(profile="…")`. */
+  /**
+   * Name of the IPython profile for `Client(profile="…")`. Where the address of the controller's
+   * host is an IPv6 one, programs set `zmq.Context.instance().IPV6 = 1` before.
+   */
   public readonly profile: pulumi.Output<string>;
   /** Which ports on which host are used, and who connects to whom. */
   public readonly ports: pulumi.Output<PortRule[]>;
