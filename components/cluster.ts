@@ -378,19 +378,22 @@ function declareMachines(
       { parent, ...freeze },
     );
     const child = { parent, provider, ...freeze };
-    // Containers that dial IPv6 need a network that has it. It has a name of its own, so that it can
-    // be made, and containers move to it, before the one without is removed.
+    // Containers of the controller's host find it by name, in their own network. One with IPv6 is a
+    // resource of its own: to replace a network, Pulumi first deletes all that is in it, at the same
+    // time as it moves the controller out, which leaves a state that it can't read.
     const ipv6 = plan.dialsIpv6 && host !== plan.controllerHost;
-    const network = new docker.Network(
-      `${name}-network-${host}`,
-      {
-        name: ipv6 ? dockerName(name, "ipv6") : dockerName(name),
-        driver: "bridge",
-        labels: dockerLabels(name, "network"),
-        ...(ipv6 ? { ipv6 } : {}),
-      },
-      child,
-    );
+    const labels = dockerLabels(name, "network");
+    const network = ipv6
+      ? new docker.Network(
+          `${name}-ipv6-network-${host}`,
+          { name: dockerName(name, "ipv6"), driver: "bridge", labels, ipv6 },
+          child,
+        )
+      : new docker.Network(
+          `${name}-network-${host}`,
+          { name: dockerName(name), driver: "bridge", labels },
+          child,
+        );
     const imageNames = new Set(workers.map((worker) => worker.image));
     if (host === plan.controllerHost) {
       imageNames.add(DEFAULT_IMAGE);

@@ -136,23 +136,21 @@ describe("Cluster", () => {
       });
       const found = declared.filter(({ type }) => type === "docker:index/network:Network");
       return {
-        ...Object.fromEntries(
-          found.map(({ name, inputs: { name: called, ipv6 } }) => [name, [called, ipv6]]),
-        ),
+        ...Object.fromEntries(found.map(({ name, inputs }) => [name, inputs.ipv6])),
         w3: (stdin(named(declared, "dev-w3-engines-start")).connection as { interface: string })
           .interface,
       };
     };
     assert.deepEqual(await networks("a"), {
-      "dev-network-a": ["ipp-dev", undefined],
-      "dev-network-b": ["ipp-dev-ipv6", true],
-      "dev-network-c": ["ipp-dev-ipv6", true],
+      "dev-network-a": undefined,
+      "dev-ipv6-network-b": true,
+      "dev-ipv6-network-c": true,
       w3: "tcp://[fd77::11]",
     });
     assert.deepEqual(await networks("b"), {
-      "dev-network-a": ["ipp-dev", undefined],
-      "dev-network-b": ["ipp-dev", undefined],
-      "dev-network-c": ["ipp-dev", undefined],
+      "dev-network-a": undefined,
+      "dev-network-b": undefined,
+      "dev-network-c": undefined,
       w3: "tcp://10.77.0.12",
     });
   });
