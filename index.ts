@@ -226,9 +226,13 @@ function messageOnly(message: string): pulumi.RunError {
 
 async function main() {
   try {
-    const cluster = new Cluster(pulumi.getStack(), await readArguments());
+    const args = await readArguments();
+    const { dialsIpv6 } = planCluster(pulumi.getStack(), args);
+    const cluster = new Cluster(pulumi.getStack(), args);
     return {
       engines: cluster.engines,
+      // ipyparallel's clients dial IPv6 only if the program says so.
+      ...(dialsIpv6 ? { beforeConnect: "zmq.Context.instance().IPV6 = 1" } : {}),
       connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
       ports: cluster.ports,
       firewall: cluster.firewall,

@@ -184,7 +184,10 @@ export interface ClusterArgs {
 export class Cluster extends pulumi.ComponentResource {
   /** Every engine that registered and answered when the cluster was last changed. */
   public readonly engines: pulumi.Output<EngineInfo[]>;
-  /** Name of the IPython profile for `Client(profile="…")`. */
+  /**
+   * Name of the IPython profile for `Client(profile="…")`. Where the address of the controller's
+   * host is an IPv6 one, programs set `zmq.Context.instance().IPV6 = 1` before.
+   */
   public readonly profile: pulumi.Output<string>;
   /** Which ports on which host are used, and who connects to whom. */
   public readonly ports: pulumi.Output<PortRule[]>;
@@ -391,11 +394,22 @@ function declareMachines(
       { parent, ...freeze },
     );
     const child = { parent, provider, ...freeze };
-    const network = new docker.Network(
-      `${name}-network-${host}`,
-      { name: dockerName(name), driver: "bridge", labels: dockerLabels(name, "network") },
-      child,
-    );
+    // Containers of the controller's host find it by name, in their own network. One with IPv6 is a
+    // resource of its own: to replace a network, Pulumi first deletes all that is in it, at the same
+    // time as it moves the controller out, which leaves a state that it can't read.
+    const ipv6 = plan.dialsIpv6 && host !== plan.controllerHost;
+    const labels = dockerLabels(name, "network");
+    const network = ipv6
+      ? new docker.Network(
+          `${name}-ipv6-network-${host}`,
+          { name: dockerName(name, "ipv6"), driver: "bridge", labels, ipv6 },
+          child,
+        )
+      : new docker.Network(
+          `${name}-network-${host}`,
+          { name: dockerName(name), driver: "bridge", labels },
+          child,
+        );
     const imageNames = new Set(workers.map((worker) => worker.image));
     if (host === plan.controllerHost) {
       imageNames.add(DEFAULT_IMAGE);

@@ -26,7 +26,7 @@ export function partsOf(
   const volumes = (options.mounts ?? []).flatMap(({ volume }) => volume ?? []);
   return [
     [`image ${image}`, imageResources(cluster, image, host)],
-    ["network", [`${cluster}-network-${host}`]],
+    ["network", networkResources(cluster, host)],
     ["volumes", volumes.map((volume) => `${cluster}-volume-${volume}-${host}`)],
     ["container", [`${cluster}-${name}-container`]],
     ["engines", [`${cluster}-${name}-engines-start`]],
@@ -39,13 +39,17 @@ function imageResources(cluster: string, image: string, host: string): string[] 
   );
 }
 
+function networkResources(cluster: string, host: string): string[] {
+  return ["network", "ipv6-network"].map((kind) => `${cluster}-${kind}-${host}`);
+}
+
 /** Patterns of the URNs of all that a cluster has on a host. */
 export function resourcesOn(host: string, { name, workers }: ClusterPlan): string[] {
   const there = workers.filter((worker) => worker.host === host);
   const resources = new Set([
     ...there.flatMap((worker) => partsOf(name, worker)).flatMap(([, names]) => names),
     ...imageResources(name, DEFAULT_IMAGE, host),
-    `${name}-network-${host}`,
+    ...networkResources(name, host),
   ]);
   return [...resources].map((resource) => `**::${resource}`);
 }

@@ -1,7 +1,9 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { isIPv6, SocketAddress } from "node:net";
 import { join } from "node:path";
 
+import { beforePort } from "../components/lib/connectionFiles";
 import { hostCommand } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
@@ -24,6 +26,8 @@ export interface Probe {
   architecture?: string;
   /** Seconds by which the host's clock is ahead of this machine's. */
   clockOffset?: number;
+  /** Whether Docker's settings say that it translates the IPv6 addresses of containers. */
+  ip6tables?: boolean;
   /** Whether containers can be given GPUs, as far as can be seen. */
   gpus?: boolean;
   /** Ports in use by others than this cluster. */
@@ -203,6 +207,7 @@ export function parseProbe(output: string, now: number): Probe {
       .map(({ port }) => port),
   );
   const [controller] = values("controller");
+  const [setting] = values("ip6tables");
   const time = number("time");
   const statuses = new Map(
     values("status").map((line): [string, PartStatus] => {
@@ -226,6 +231,7 @@ export function parseProbe(output: string, now: number): Probe {
       ...values("listens").map(listeningPort),
     ].filter(({ port }) => !own.has(port)),
     controllerFailure: controller === "reached" ? undefined : controller,
+    ip6tables: setting === undefined ? undefined : setting === "true",
     gpus: values("gpus").length > 0,
     parts: new Map([
       ...values("runs").map((part): [string, Part] => [
@@ -257,25 +263,38 @@ function publishedPorts(line: string): TakenPort[] {
     }
     const from = Number(first);
     const to = last === undefined ? from : Number(last);
-    const any = address === "0.0.0.0" || address === "::" || address === "[::]";
-    return Array.from({ length: to - from + 1 }, (_, index) => ({
-      port: from + index,
-      ...(any ? {} : { address: address.replace(/^\[|\]$/g, "") }),
-    }));
+    return Array.from({ length: to - from + 1 }, (_, index) =>
+      takenPort(from + index, address.replace(/^\[|\]$/g, "")),
+    );
   });
 }
 
-/** A line of /proc/net/tcp or tcp6: address in the kernel's byte order, port, in hexadecimal. */
+/**
+ * A line of /proc/net/tcp or tcp6: address and port in hexadecimal. The address comes in words of 4
+ * bytes, each in the kernel's order.
+ */
 function listeningPort(line: string): TakenPort {
-  const [address = "", port = ""] = line.split(":");
-  const bytes = Buffer.from(address, "hex");
-  const mapped = bytes.length === 16 && bytes.subarray(0, 8).every((byte) => byte === 0);
-  const v4 = bytes.length === 4 ? bytes : mapped ? bytes.subarray(12) : undefined;
-  const any = bytes.every((byte) => byte === 0);
-  return {
-    port: Number.parseInt(port, 16),
-    ...(any || v4 === undefined ? {} : { address: [...v4].reverse().join(".") }),
-  };
+  const [words = "", port = ""] = line.split(":");
+  const bytes = Buffer.from(words, "hex").swap32();
+  const address =
+    bytes.length === 4 ? bytes.join(".") : (bytes.toString("hex").match(/.{4}/g) ?? []).join(":");
+  return takenPort(Number.parseInt(port, 16), address);
+}
+
+/** A port at an address, or at all of them. */
+function takenPort(port: number, address: string): TakenPort {
+  const found = canonical(address);
+  return found === "0.0.0.0" || found === "::" ? { port } : { port, address: found };
+}
+
+/** The one way to write an address; an IPv4 address in IPv6's clothes is the IPv4 address. */
+function canonical(address: string): string {
+  if (!isIPv6(address)) {
+    return address;
+  }
+  const [unscoped = ""] = address.split("%");
+  const { address: written } = new SocketAddress({ address: unscoped, family: "ipv6" });
+  return written.replace(/^::ffff:(?=\d+\.)/, "");
 }
 
 /** The names by which Docker and `uname` know an architecture. */
@@ -306,15 +325,16 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
         unfit(`its architecture is ${String(architecture)}, not ${settings.architecture}`),
       );
     }
-    if (found.docker !== undefined && isOlder(found.docker)) {
+    if (found.docker !== undefined && isOlder(found.docker, OLDEST_DOCKER)) {
       result.push(unfit(`its Docker Engine is ${found.docker}; 20.10 or newer is needed`));
     }
     for (const rule of plan.portRules.filter((one) => one.host === host)) {
+      const bound = takenPort(rule.from, rule.address).address;
       const clash = found.taken.find(
         ({ port, address }) =>
           port >= rule.from &&
           port <= rule.to &&
-          (address === undefined || rule.address === "0.0.0.0" || address === rule.address),
+          (address === undefined || bound === undefined || address === bound),
       );
       if (clash !== undefined) {
         const key = rule.part === "controller" ? "controller.basePort" : `sshPort of ${rule.part}`;
@@ -330,8 +350,18 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
       const { address } = plan.host(plan.controllerHost);
       result.push(
         unfit(
-          `the controller at ${address}:${String(plan.ports.engine[0])} can't be reached from ` +
-            `there (${found.controllerFailure}): open the ports that docs/several-machines.md tells of`,
+          `the controller at ${beforePort(address)}:${String(plan.ports.engine[0])} can't be reached ` +
+            `from there (${found.controllerFailure}): open the ports that docs/several-machines.md tells of`,
+        ),
+      );
+    }
+    const translates =
+      found.ip6tables ?? (found.docker === undefined || !isOlder(found.docker, [27]));
+    if (plan.dialsIpv6 && host !== plan.controllerHost && !translates) {
+      result.push(
+        warning(
+          "containers there may not reach the controller by IPv6: Docker before 27 needs " +
+            '"ip6tables" and a pool of addresses, as docs/several-machines.md tells',
         ),
       );
     }
@@ -369,9 +399,9 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
   });
 }
 
-function isOlder(version: string): boolean {
+/** Whether a version is before another one, which is given by its first numbers. */
+function isOlder(version: string, [oldestMajor = 0, oldestMinor = 0]: number[]): boolean {
   const [major = 0, minor = 0] = version.split(".").map(Number);
-  const [oldestMajor = 0, oldestMinor = 0] = OLDEST_DOCKER;
   return major < oldestMajor || (major === oldestMajor && minor < oldestMinor);
 }
 

@@ -23,6 +23,12 @@ for tool in nvidia-container-runtime-hook nvidia-container-cli nvidia-ctk; do
   fi
 done
 
+# Whether Docker is told to translate IPv6 addresses, or told not to.
+{
+  cat /etc/docker/daemon.json "${HOME:-}/.config/docker/daemon.json" 2>/dev/null
+  echo # the last line may have no end
+} | sed -n 's/.*"ip6tables": *\([a-z]*\).*/ip6tables \1/p'
+
 # Whether the controller can be reached from here, asked while the rest is looked at. An answer of
 # any kind, a refusal too, says that the way is open.
 reach() {

@@ -1,4 +1,4 @@
-import { isIP, isIPv6 } from "node:net";
+import { isIP } from "node:net";
 import { join, normalize } from "node:path";
 
 import { MOST_VOLUMES } from "../components/lib/container";
@@ -271,8 +271,8 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     if (typeof bind !== "string" || isIP(bind) === 0 || reached === undefined) {
       continue;
     }
-    // A name may have addresses of both kinds.
-    const family = name === controllerHost ? 4 : isIP(reached);
+    // A name may have addresses of both kinds; clients dial that of the controller's host by IPv4.
+    const family = isIP(reached) || (name === controllerHost ? 4 : 0);
     if (family !== 0 && isIP(bind) !== family) {
       mistakes.push(
         `hosts.${name}.bind: ${show(bind)} is given, and ports there are reached at ` +
@@ -289,13 +289,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
       }
     }
   }
-  if (dialled !== undefined && isIPv6(dialled)) {
-    mistakes.push(
-      `hosts.${controllerHost as string}.address: the controller is reached by IPv4 alone, as ` +
-        `ipyparallel's clients are; ${show(dialled)} is given, an IPv4 address or a name is needed ` +
-        "(the Docker endpoint may stay as it is)",
-    );
-  } else if (first !== undefined && dialled !== undefined && isLoopback(dialled)) {
+  if (first !== undefined && dialled !== undefined && staysNear(dialled)) {
     const others = more.length === 0 ? "" : `, nor can ${String(more.length)} others`;
     mistakes.push(
       `${first.path}.host: ${first.worker} on host ${first.host} can't reach the controller at ` +
@@ -320,6 +314,11 @@ function declaredEngines({ defaults, workers }: Record<string, unknown>): number
     return own.reduce<number>((sum, one) => sum + number(one), others);
   });
   return counts.reduce((sum, one) => sum + one, 0);
+}
+
+/** Whether no container on another machine can dial an address: a loopback or a link-local one. */
+function staysNear(address: string): boolean {
+  return isLoopback(address) || /^fe[89ab].:/i.test(address);
 }
 
 /** The address of a host, where it is plain to see. */

@@ -155,11 +155,14 @@ function printCluster(env) {
     env,
     encoding: "utf8",
   });
-  const { engines, connect, missing = [] } = status === 0 ? JSON.parse(stdout) : {};
+  const { engines, beforeConnect, connect, missing = [] } = status === 0 ? JSON.parse(stdout) : {};
   if (!engines) return true;
   console.log(`\n${engineTable(engines)}`);
-  console.log(`\nConnect from this machine, in .local/venv/bin/python:  c = ${connect}`);
-  if (connect.includes('"ssh"')) console.log("Try it:  npm run hello");
+  const first = beforeConnect ? `${beforeConnect}; ` : "";
+  console.log(`\nConnect from this machine, in .local/venv/bin/python:  ${first}c = ${connect}`);
+  if (connect.includes('"ssh"')) {
+    console.log(`Try it:  npm run ${beforeConnect ? "hello-ipv6" : "hello"}`);
+  }
   return missing.length === 0;
 }
 

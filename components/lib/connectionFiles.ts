@@ -14,15 +14,15 @@ export interface ConnectionSecrets {
 /** The address that ipcontroller itself binds to: every one in its container. */
 export const ANY_ADDRESS = "0.0.0.0";
 
-/** `tcp://` and the address, an IPv6 one in brackets. */
-export function tcpUrl(address: string): string {
-  return `tcp://${address.includes(":") ? `[${address}]` : address}`;
+/** An address as it is written before a port: an IPv6 one in brackets. */
+export function beforePort(address: string): string {
+  return address.includes(":") ? `[${address}]` : address;
 }
 
 function common(address: string, secrets: ConnectionSecrets): ConnectionFile {
   return {
     ssh: "",
-    interface: tcpUrl(address),
+    interface: `tcp://${beforePort(address)}`,
     location: address,
     key: secrets.hmac,
     curve_serverkey: secrets.curveServerKey,

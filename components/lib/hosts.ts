@@ -30,7 +30,8 @@ export interface HostArgs {
   docker: string;
   /**
    * Address at which the ports published on the host are reached. Defaults to `127.0.0.1` for a
-   * `unix://` endpoint and to the host in an `ssh://` one. A change restarts engines that dial it.
+   * `unix://` endpoint and to the host in an `ssh://` one. A change restarts engines that dial it;
+   * one between IPv4 and IPv6, of the controller's host, replaces the workers on other hosts.
    */
   address?: string;
   /**

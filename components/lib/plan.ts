@@ -1,3 +1,5 @@
+import { isIPv6 } from "node:net";
+
 import type { ClusterArgs } from "../cluster";
 import type { ImageArgs } from "../workerImage";
 import type { ContainerOptions } from "./container";
@@ -49,6 +51,8 @@ export interface ClusterPlan {
   ports: ControllerPorts;
   /** Whether there are engines on other hosts than the controller's. */
   spread: boolean;
+  /** Whether clients and engines on other hosts dial the controller by IPv6. */
+  dialsIpv6: boolean;
   workers: PlannedWorker[];
   images: Record<string, ImageArgs>;
   portRules: PortRule[];
@@ -135,6 +139,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     controllerHost,
     ports,
     spread,
+    dialsIpv6: isIPv6(controllerAddress),
     workers,
     images: Object.fromEntries(images),
     portRules: portRules({ controllerHost, ports, workers, host }),

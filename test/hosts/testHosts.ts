@@ -13,6 +13,11 @@ export interface HostSpec {
   /** Whether it has a dockerd. Defaults to true; a bastion needs none. */
   docker?: boolean;
   /**
+   * Whether its dockerd can make networks with IPv6, up to four, whose containers reach other
+   * machines. Docker 27 and newer do so by themselves. Defaults to false.
+   */
+  dockerIpv6?: boolean;
+  /**
    * Name of a host that is the only way in: new connections to any port from anywhere else are
    * dropped, as by a firewall. Connections that this host itself opens are let through. Defaults
    * to none.
@@ -161,6 +166,7 @@ export class TestHosts {
         // Daemons side by side must not put containers into the same control group.
         "cgroup-parent": `/${settings.id}`,
         "exec-opts": ["native.cgroupdriver=cgroupfs"],
+        ...(specs[index]?.dockerIpv6 ? DOCKER_IPV6 : {}),
       };
       const shell = {
         NAME: settings.name,
@@ -199,6 +205,17 @@ export class TestHosts {
   }
 }
 
+/** Settings by which Docker before 27 has what docs/several-machines.md tells of IPv6. */
+const DOCKER_IPV6 = {
+  experimental: true,
+  ip6tables: true,
+  "default-address-pools": [
+    { base: "172.17.0.0/16", size: 20 },
+    // Docker 20.10 finds only the first network of an IPv6 pool.
+    ...[1, 2, 3, 4].map((number) => ({ base: `fd78:0:0:${number}::/64`, size: 64 })),
+  ],
+};
+
 type ResolvedSpec = HostSpec & Required<Omit<HostSpec, "behind">>;
 
 function resolveSpecs({ count, hosts = [] }: StartOptions): ResolvedSpec[] {
@@ -211,6 +228,7 @@ function resolveSpecs({ count, hosts = [] }: StartOptions): ResolvedSpec[] {
   const specs = Array.from({ length: total }, (_, index) => ({
     name: `host${index + 1}`,
     docker: true,
+    dockerIpv6: false,
     sshPort: 22,
     diskSize: "32G",
     ...hosts[index],

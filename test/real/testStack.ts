@@ -172,10 +172,11 @@ export class TestStack {
   /**
    * Runs Python as a user of the cluster would, on this machine; `c` is a client of the cluster.
    *
+   * @param before what the program says before it connects.
    * @returns what it printed.
    */
-  async python(code: string, profile = this.name): Promise<string> {
-    const program = `import ipyparallel as ipp\nc = ipp.Client(profile=${JSON.stringify(profile)}, timeout=20)\n${code}`;
+  async python(code: string, profile = this.name, before = ""): Promise<string> {
+    const program = `import ipyparallel as ipp, zmq\n${before}\nc = ipp.Client(profile=${JSON.stringify(profile)}, timeout=20)\n${code}`;
     const { stdout } = await run(PYTHON, ["-W", "ignore", "-c", program], {
       env: { ...process.env, IPYTHONDIR: this.ipython },
       timeout: 120_000,

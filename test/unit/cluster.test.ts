@@ -124,6 +124,38 @@ describe("Cluster", () => {
     assert.deepEqual(interfaces, ["tcp://controller", "tcp://10.77.0.11"]);
   });
 
+  it("gives IPv6 to the networks of those who dial the controller by it, and to no others", async () => {
+    const networks = async (controllerHost: string) => {
+      const declared = await cluster({
+        controllerHost,
+        hosts: {
+          a: { docker: "ssh://root@[fd77::11]" },
+          b: { docker: "ssh://root@10.77.0.12" },
+          c: { docker: "ssh://root@[fd77::13]" },
+        },
+        workers: ["a", "b", "c"].map((host, index) => ({ name: `w${String(index + 1)}`, host })),
+      });
+      const found = declared.filter(({ type }) => type === "docker:index/network:Network");
+      return {
+        ...Object.fromEntries(found.map(({ name, inputs }) => [name, inputs.ipv6])),
+        w3: (stdin(named(declared, "dev-w3-engines-start")).connection as { interface: string })
+          .interface,
+      };
+    };
+    assert.deepEqual(await networks("a"), {
+      "dev-network-a": undefined,
+      "dev-ipv6-network-b": true,
+      "dev-ipv6-network-c": true,
+      w3: "tcp://[fd77::11]",
+    });
+    assert.deepEqual(await networks("b"), {
+      "dev-network-a": undefined,
+      "dev-network-b": undefined,
+      "dev-network-c": undefined,
+      w3: "tcp://10.77.0.12",
+    });
+  });
+
   it("refuses workers on another host when the controller's address is a loopback one", () => {
     assert.throws(
       () =>

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 
-import { clientFile, engineFile, tcpUrl } from "../../components/lib/connectionFiles";
+import { clientFile, engineFile } from "../../components/lib/connectionFiles";
 import { controllerConfig } from "../../components/lib/controllerConfig";
 import { controllerPorts } from "../../components/lib/ports";
 
@@ -42,7 +42,9 @@ describe("connection files", () => {
   });
 
   it("put an IPv6 address into brackets", () => {
-    assert.equal(tcpUrl("fd77::1"), "tcp://[fd77::1]");
+    const file = clientFile("fd77::1", ports, secrets);
+    assert.equal(file.interface, "tcp://[fd77::1]");
+    assert.equal(file.location, "fd77::1");
   });
 });
 

@@ -9,7 +9,7 @@ import { REFERENCE, stackFileReference } from "../../tools/docs/stackFile";
 import { blocks, documents, PROJECT, read } from "../documents";
 
 /** Languages of blocks: those that are run, that change a stack file, that are checked, or shown. */
-const LANGUAGES = ["sh", "python", "diff", "yaml", "ts", "dockerfile", "text"];
+const LANGUAGES = ["json", "sh", "python", "diff", "yaml", "ts", "dockerfile", "text"];
 
 /** The anchors of a document's headings, as GitHub makes them. */
 function anchors(text: string): string[] {
@@ -81,8 +81,11 @@ describe("documents", () => {
     it(`${document}: every block is of a known kind`, () => {
       const found = blocks(text);
       assert.equal(found.length, (text.match(/^```/gm)?.length ?? 0) / 2);
-      for (const { language, line } of found) {
+      for (const { language, line, text } of found) {
         assert.ok(LANGUAGES.includes(language), `line ${String(line)}: "${language}"`);
+        if (language === "json") {
+          JSON.parse(text);
+        }
       }
     });
 
@@ -110,9 +113,9 @@ describe("documents", () => {
         .matchAll(/^\| `([^`]+)` +\|(.*)$/gm),
     ]);
     assert.ok(rows.length > 30);
-    // What others say: ssh, Pulumi, and the Python of the user.
+    // What others say: ssh, Docker, Pulumi, and the Python of the user.
     const foreign =
-      /^(Host key verification|Permission denied|is currently locked|\[…\] is currently|host key mis|invalid YAML|unable to auth)/;
+      /^(Host key verification|Permission denied|is currently locked|\[…\] is currently|host key mis|invalid YAML|unable to auth|could not find an)/;
     for (const [, message] of rows) {
       if (foreign.test(message as string)) {
         continue;

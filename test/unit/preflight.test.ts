@@ -22,6 +22,21 @@ const plan = planCluster("dev", {
   ],
 });
 
+const byIpv6 = planCluster("dev", {
+  imageContext: "docker",
+  basePort: 30000,
+  hosts: {
+    a: { docker: "ssh://root@[fd77::11]" },
+    b: { docker: "ssh://root@[fd77::12]" },
+    c: { docker: "ssh://root@192.0.2.3" },
+  },
+  workers: [
+    { name: "w1", host: "a" },
+    { name: "w2", host: "b", sshPort: 2202 },
+    { name: "w3", host: "c" },
+  ],
+});
+
 const GOOD = `time 1000
 architecture x86_64
 docker 20.10.24+dfsg1
@@ -31,10 +46,12 @@ disk 52428800
 controller reached
 `;
 
+const DOCKER_27 = GOOD.replace("20.10.24+dfsg1", "27.0.3");
+
 /** What is wrong with host b, given what the probe printed there. */
-function told(output: string, host = "b"): string[] {
+function told(output: string, host = "b", cluster = plan): string[] {
   const probe = parseProbe(output, 1000);
-  return problems(plan, new Map([[host, probe]])).map(
+  return problems(cluster, new Map([[host, probe]])).map(
     ({ kind, host: on, message }) => `${kind} ${on}: ${message}`,
   );
 }
@@ -153,6 +170,43 @@ describe("the look at a host", () => {
     assert.deepEqual(told(own), []);
     assert.deepEqual(told(`${GOOD}listens 0100007F:089A`), []);
     assert.deepEqual(told(`${GOOD}published 127.0.0.1:2202->80/tcp`), []);
+  });
+
+  it("tells ports of one IPv6 address from those of another", () => {
+    const listens = (words: string) => told(`${DOCKER_27}listens ${words}:089A`, "b", byIpv6);
+    assert.match(listens("000077FD000000000000000012000000")[0] ?? "", /^unfit b: port 2202/);
+    assert.match(listens("00000000000000000000000000000000")[0] ?? "", /^unfit b: port 2202/);
+    assert.deepEqual(listens("000077FD000000000000000013000000"), []); // fd77::13
+    assert.deepEqual(listens("00000000000000000000000001000000"), []); // ::1
+    assert.deepEqual(listens("020200C0"), []);
+    const published = (address: string) =>
+      told(`${DOCKER_27}published ${address}:2202->80/tcp`, "b", byIpv6);
+    assert.match(published("[fd77:0:0::12]")[0] ?? "", /^unfit b: port 2202/);
+    assert.match(published("fd77::12")[0] ?? "", /^unfit b: port 2202/);
+    assert.deepEqual(published("[fd77::13]"), []);
+    const mapped = "0000000000000000FFFF0000020200C0"; // ::ffff:192.0.2.2
+    assert.match(told(`${GOOD}listens ${mapped}:089A`)[0] ?? "", /^unfit b: port 2202/);
+  });
+
+  it("names a controller that is dialled by IPv6 as one dials it", () => {
+    const [message] = told(DOCKER_27.replace("reached", "no answer within 4 s"), "b", byIpv6);
+    assert.match(
+      message ?? "",
+      /^unfit b: the controller at \[fd77::11\]:30000 can't be reached from there \(no answer/,
+    );
+  });
+
+  it("tells of a Docker that may give containers no IPv6, where they need it", () => {
+    const warning =
+      /^warning b: containers there may not reach the controller by IPv6: Docker before/;
+    for (const output of [GOOD, `${DOCKER_27}ip6tables false\n`]) {
+      assert.match(told(output, "b", byIpv6).join("\n"), warning);
+      assert.deepEqual(told(output, "a", byIpv6), []);
+      assert.deepEqual(told(output, "b"), []);
+    }
+    assert.deepEqual(told(DOCKER_27, "b", byIpv6), []);
+    assert.deepEqual(told(`${GOOD}ip6tables true\n`, "b", byIpv6), []);
+    assert.deepEqual(told("", "b", byIpv6), []);
   });
 
   it("is content with GPUs where the NVIDIA Container Toolkit is", () => {

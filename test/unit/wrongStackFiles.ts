@@ -829,9 +829,17 @@ export const wrongStackFiles: WrongFile[] = [
     "workers[0].host: w1 on host zulu can't reach the controller at 127.0.0.1",
   ],
   [
-    "a controller reached by IPv6",
-    root({ hosts: { a: { docker: "ssh://root@[fd77::11]" } } }),
-    "hosts.a.address: the controller is reached by IPv4 alone",
+    "a controller that only its own link reaches",
+    root({
+      hosts: { a: { docker: "ssh://root@[fe80::11]" }, b: { docker: "ssh://root@[fd77::12]" } },
+      workers: [{ name: "w1", host: "b" }],
+    }),
+    "workers[0].host: w1 on host b can't reach the controller at fe80::11; set hosts.a.address to",
+  ],
+  [
+    "a controller reached by IPv6, published by IPv4",
+    host({ address: "fd77::11", bind: "0.0.0.0" }),
+    'hosts.a.bind: "0.0.0.0" is given, and ports there are reached at "fd77::11"; an IPv6 address',
   ],
   [
     "a machine under two names",
