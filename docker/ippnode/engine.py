@@ -141,7 +141,8 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         # The agent asks the hub itself; an engine whose controller is away keeps its state.
         config.IPEngine.max_heartbeat_misses = 0
         app = Engine.instance(config=config, log_level=logging.WARNING)
-        Heart.options = peerloss.engine_options(job["patience_ms"])
+        interface = job["connection"]["interface"]
+        Heart.options = peerloss.engine_options(job["patience_ms"], interface)
         app.context.sockopts.update(Heart.options)
         engine_app.Heart = Heart
         app.log.addHandler(LastCritical(report))

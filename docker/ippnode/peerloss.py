@@ -34,13 +34,27 @@ OPTIONS = {
 """Options of a socket that asks."""
 
 
-def engine_options(patience_ms: int) -> dict[int, int]:
+def engine_options(patience_ms: int, interface: str) -> dict[int, int]:
     """Options of an engine's sockets, which are cut off so long without being given up.
 
     After that they connect anew as soon as the controller's machine is there again. TCP alone
     would try again after as long a time as it had been away.
     """
-    return {**OPTIONS, zmq.TCP_MAXRT: patience_ms, zmq.CONNECT_TIMEOUT: 1000, zmq.IPV6: 1}
+    return {
+        **OPTIONS,
+        **dial_options(interface),
+        zmq.TCP_MAXRT: patience_ms,
+        zmq.CONNECT_TIMEOUT: 1000,
+    }
+
+
+def dial_options(interface: str) -> dict[int, int]:
+    """Options of a socket that connects to an address such as `tcp://[2001:db8::1]`.
+
+    IPv6 is for IPv6 addresses alone: of a name that has addresses of both kinds, ZeroMQ would try
+    the IPv6 one only, which a container may have no way to.
+    """
+    return {zmq.IPV6: int("[" in interface)}
 
 
 class AskingSocket(zmq.Socket):

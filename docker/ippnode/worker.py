@@ -83,7 +83,6 @@ class WorkerAgent:
         self.mine = re.compile(rf"{re.escape(self.name)}-(\d+)-[0-9a-z]+")
         self.jobs = Jobs(fork_server)
         self.context = zmq.asyncio.Context()
-        self.context.IPV6 = 1
         self.context.sockopts.update(peerloss.OPTIONS)
         self.slots: dict[int, Slot] = {}
         self.hub: Hub | None = None
@@ -122,6 +121,7 @@ class WorkerAgent:
         """Make the slots what is declared."""
         async with self.applying:
             connection = dialable(connection)
+            self.context.sockopts.update(peerloss.dial_options(connection["interface"]))
             if self.hub is None or self.hub.connection != connection:
                 await self._set_count(0)
                 if self.hub:
