@@ -54,7 +54,7 @@ function readConfiguration() {
   const images = withLocks(pulumi.getStack(), cluster.images);
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
-    images: localBase === undefined ? images : withBases(images),
+    images: withBases(images, localBase !== undefined),
     baseImage: localBase,
     copyBaseImage: localBase !== undefined,
     controllerHost: controller?.host,
@@ -77,9 +77,10 @@ function noted(file: string): string | undefined {
 /**
  * Images with the bases that set-up has for other versions of Python, where it could not pull one.
  *
+ * @param noRegistry whether set-up could not pull the usual base either.
  * @throws ConfigError if an image has no base.
  */
-function withBases(images: Images): Images {
+function withBases(images: Images, noRegistry: boolean): Images {
   const mistakes: string[] = [];
   const based = Object.entries(images).map(([name, image]): [string, ImageArgs] => {
     const { python = DEFAULT_PYTHON, base, reference } = image;
@@ -87,10 +88,10 @@ function withBases(images: Images): Images {
       return [name, image];
     }
     const found = noted(`${BASE_IMAGE_FILE}-${python}`);
-    if (found === undefined) {
+    if (found === undefined && noRegistry) {
       mistakes.push(noBase(name, python));
     }
-    return [name, { ...image, base: found }];
+    return [name, found === undefined ? image : { ...image, base: found }];
   });
   if (mistakes.length > 0) {
     throw new ConfigError(mistakes);
@@ -231,8 +232,9 @@ async function main() {
     const cluster = new Cluster(pulumi.getStack(), args);
     return {
       engines: cluster.engines,
-      // ipyparallel's clients dial IPv6 only if the program says so.
-      ...(dialsIpv6 ? { beforeConnect: "zmq.Context.instance().IPV6 = 1" } : {}),
+      // ipyparallel's clients dial IPv6 only if the program says so. It is there in any case: where
+      // a run fails, Pulumi keeps what an earlier one left.
+      beforeConnect: dialsIpv6 ? "zmq.Context.instance().IPV6 = 1" : "",
       connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
       ports: cluster.ports,
       firewall: cluster.firewall,

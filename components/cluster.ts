@@ -9,7 +9,7 @@ import { Engines } from "./engines";
 import { Keys } from "./keys";
 import { engineFile } from "./lib/connectionFiles";
 import type { MountArgs, UlimitArgs } from "./lib/container";
-import { evenIfFailed, ifMade } from "./lib/failed";
+import { ifMade } from "./lib/failed";
 import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
 import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { Mistake } from "./lib/mistake";
@@ -334,13 +334,13 @@ function withBase(image: ImageArgs, base: string | undefined): ImageArgs {
   return (image.python ?? DEFAULT_PYTHON) === DEFAULT_PYTHON ? { base, ...image } : image;
 }
 
-/** The Python of each worker, unless all have the usual one. */
+/** The Python of each worker, unless all of them and the controller have the usual one. */
 function pythons(workers: PlannedWorker[], images: ClusterPlan["images"]) {
-  const of = workers.map(({ name, image }): [string, string] => [
-    name,
-    images[image]?.python ?? DEFAULT_PYTHON,
-  ]);
-  return of.some(([, python]) => python !== DEFAULT_PYTHON) ? Object.fromEntries(of) : undefined;
+  const pythonOf = (image: string) => images[image]?.python ?? DEFAULT_PYTHON;
+  const all = [pythonOf(DEFAULT_IMAGE), ...workers.map(({ image }) => pythonOf(image))];
+  return all.every((python) => python === DEFAULT_PYTHON)
+    ? undefined
+    : Object.fromEntries(workers.map(({ name, image }) => [name, pythonOf(image)]));
 }
 
 /** The images that are on more than one host, by the names of the workers that have them. */
@@ -445,7 +445,7 @@ function declareMachines(
       opts: { parent, providers: [provider], ...freeze },
       freeze,
       image: (image) => images.get(image) as pulumi.Output<string>,
-      network: evenIfFailed(network, network.name, dockerName(name)),
+      network: network.name,
       volumes: (worker) => mounted(worker).map((volume) => volumes.get(volume) as docker.Volume),
     };
   };

@@ -100,11 +100,10 @@ export class WorkerImage extends pulumi.ComponentResource {
         },
         { ...parent, dependsOn: copy },
       );
-      const workerName = evenIfFailed(worker, worker.name, NO_IMAGE);
       const image =
         context === undefined
           ? worker
-          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: workerName }, parent);
+          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: worker.name }, parent);
       this.imageId = evenIfFailed(image, image.imageId, NO_IMAGE);
     }
     this.registerOutputs();

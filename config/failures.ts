@@ -1,9 +1,9 @@
-// `node -r ./config/translate.cjs config/failures.ts STACK < EVENTS`: which workers an `up` could not
-// bring up, and why, as JSON. EVENTS are lines of Pulumi's log of events.
+// `node -r ./config/translate.cjs config/failures.ts STACK < EVENTS`: what an `up` could not bring up,
+// and why, as JSON. EVENTS are lines of Pulumi's log of events.
 import { readFileSync } from "node:fs";
 
 import type { ClusterPlan } from "../components/lib/plan";
-import { partsOf } from "./leftAlone";
+import { partsOfController, partsOfWorker } from "./leftAlone";
 import { planFromStackFile } from "./stackFile";
 
 /** An event of Pulumi's engine, as far as it is used here. */
@@ -17,59 +17,77 @@ export interface EngineEvent {
 }
 
 interface Step {
-  metadata: { urn: string };
+  metadata: { op: string; urn: string };
+  /** Whether it was only planned, in a preview. */
+  planning?: boolean;
 }
 
 /** What an `up` could not do. */
 export interface Failures {
-  /** A line for each worker that could not be brought up: its host, the step and the reason. */
-  workers: string[];
+  /** A line for each worker, or controller, that is not up: its host, the step and the reason. */
+  lines: string[];
   /** Whether that is all that failed, and the other workers are ready. */
   othersReady: boolean;
 }
 
+/** Steps after which a resource is as it is declared; after a refresh or a deletion it need not be. */
+const MAKING = ["same", "create", "update", "create-replacement"];
+
 /** What an `up` could not do, by its events. */
 export function failuresOf(plan: ClusterPlan, events: EngineEvent[]): Failures {
-  const resources = (steps: (Step | undefined)[]) =>
-    new Set(steps.flatMap((step) => (step === undefined ? [] : resourceName(step.metadata.urn))));
-  const failed = resources(events.map(({ resOpFailedEvent }) => resOpFailedEvent));
-  const done = resources(events.map(({ resOutputsEvent }) => resOutputsEvent));
+  const failures = events.flatMap(({ resOpFailedEvent: step }) => step ?? []);
+  const failed = new Set(failures.map(resourceName));
+  // What could not be removed keeps nobody from being up.
+  const unmade = new Set(
+    failures.filter(({ metadata }) => !metadata.op.startsWith("delete")).map(resourceName),
+  );
   const reasons = new Map(
     events.flatMap(({ diagnosticEvent: told }) =>
       told?.severity === "error" && told.urn !== undefined
-        ? [[resourceName(told.urn), inOneLine(told.message)] as const]
+        ? [[nameIn(told.urn), inOneLine(told.message)] as const]
         : [],
     ),
   );
-  const workers: string[] = [];
+  const checked = events.some(
+    ({ resOutputsEvent: step }) =>
+      step !== undefined &&
+      step.planning !== true &&
+      MAKING.includes(step.metadata.op) &&
+      resourceName(step) === `${plan.name}-readiness-check`,
+  );
   const explained = new Set<string>();
-  for (const worker of plan.workers) {
-    const culprits = partsOf(plan.name, worker).flatMap(([part, names]) =>
-      names.filter((name) => failed.has(name)).map((name) => ({ part, name })),
+  const lineOf = (who: string, host: string, parts: [part: string, resources: string[]][]) => {
+    const culprits = parts.flatMap(([part, names]) =>
+      names.filter((name) => unmade.has(name)).map((name) => ({ part, name })),
     );
-    const [first] = culprits;
-    if (first !== undefined) {
-      const reason = reasons.get(first.name) ?? "failed";
-      workers.push(`worker ${worker.name} on host ${worker.host}: ${first.part}: ${reason}`);
-    }
     culprits.forEach(({ name }) => explained.add(name));
-  }
+    return culprits
+      .slice(0, 1)
+      .map(({ part, name }) => `${who} on host ${host}: ${part}: ${reasons.get(name) ?? "failed"}`);
+  };
+  const controller = lineOf("controller", plan.controllerHost, partsOfController(plan));
+  const workers = plan.workers.flatMap((worker) =>
+    lineOf(`worker ${worker.name}`, worker.host, partsOfWorker(plan.name, worker)),
+  );
   return {
-    workers,
+    lines: [...controller, ...workers],
     othersReady:
-      workers.length > 0 &&
-      explained.size === failed.size &&
-      done.has(`${plan.name}-readiness-check`),
+      checked && controller.length === 0 && workers.length > 0 && explained.size === failed.size,
   };
 }
 
-function resourceName(urn: string): string {
+function resourceName({ metadata }: Step): string {
+  return nameIn(metadata.urn);
+}
+
+function nameIn(urn: string): string {
   return urn.slice(urn.lastIndexOf("::") + 2);
 }
 
 /** What a message begins with, and its end: the last that a command or a build printed. */
 function inOneLine(message: string): string {
   const lines = message
+    .replace(/<\{%[^%]*%\}>/g, "") // where colours begin and end, if Pulumi writes to a terminal
     .split("\n")
     .map((line) => line.replace(/^\s*\* /, "").trim())
     .filter((line) => line !== "" && !/^\d+ errors? occurred:$/.test(line));

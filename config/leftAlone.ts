@@ -18,11 +18,14 @@ export interface LeftAlone {
   notes: string[];
 }
 
-/** What a worker consists of, in the order in which it is made, and the names of its resources. */
-export function partsOf(
+/** What something consists of, in the order in which it is made, and the names of its resources. */
+type Parts = [part: string, resources: string[]][];
+
+/** What a worker consists of. */
+export function partsOfWorker(
   cluster: string,
   { name, host, image, options }: PlannedWorker,
-): [part: string, resources: string[]][] {
+): Parts {
   const volumes = (options.mounts ?? []).flatMap(({ volume }) => volume ?? []);
   return [
     [`image ${image}`, imageResources(cluster, image, host)],
@@ -30,6 +33,17 @@ export function partsOf(
     ["volumes", volumes.map((volume) => `${cluster}-volume-${volume}-${host}`)],
     ["container", [`${cluster}-${name}-container`]],
     ["engines", [`${cluster}-${name}-engines-start`]],
+  ];
+}
+
+/** What the controller consists of. */
+export function partsOfController({ name, controllerHost }: ClusterPlan): Parts {
+  return [
+    [`image ${DEFAULT_IMAGE}`, imageResources(name, DEFAULT_IMAGE, controllerHost)],
+    ["network", networkResources(name, controllerHost)],
+    ["container", [`${name}-controller-container`]],
+    ["ipcontroller", [`${name}-controller-setup`]],
+    ["profile", [`${name}-controller-client`]],
   ];
 }
 
@@ -47,7 +61,7 @@ function networkResources(cluster: string, host: string): string[] {
 export function resourcesOn(host: string, { name, workers }: ClusterPlan): string[] {
   const there = workers.filter((worker) => worker.host === host);
   const resources = new Set([
-    ...there.flatMap((worker) => partsOf(name, worker)).flatMap(([, names]) => names),
+    ...there.flatMap((worker) => partsOfWorker(name, worker)).flatMap(([, names]) => names),
     ...imageResources(name, DEFAULT_IMAGE, host),
     ...networkResources(name, host),
   ]);

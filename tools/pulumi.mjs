@@ -80,11 +80,11 @@ async function bringUp(args, env) {
     ...env,
     ...events.env,
   });
-  const lines = await events.close();
-  const { workers, othersReady } =
-    status === 0 ? { workers: [], othersReady: true } : failures(stack, interrupted ? [] : lines);
+  const kept = await events.close();
+  const { lines, othersReady } =
+    status === 0 ? { lines: [], othersReady: true } : failures(stack, interrupted ? [] : kept);
   const enough = othersReady && printCluster(env);
-  for (const line of workers) console.error(`${enough ? "warning" : "error"}: ${line}`);
+  for (const line of lines) console.error(`${enough ? "warning" : "error"}: ${line}`);
   return enough ? 0 : status || 1;
 }
 
@@ -157,6 +157,7 @@ function printCluster(env) {
   });
   const { engines, beforeConnect, connect, missing = [] } = status === 0 ? JSON.parse(stdout) : {};
   if (!engines) return true;
+  if (engines.length === 0) return missing.length === 0;
   console.log(`\n${engineTable(engines)}`);
   const first = beforeConnect ? `${beforeConnect}; ` : "";
   console.log(`\nConnect from this machine, in .local/venv/bin/python:  ${first}c = ${connect}`);

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -148,6 +148,22 @@ describe("faults that up meets on hosts", function () {
     ]);
     answers(3);
     declare();
+    await copy.run("up");
+    answers(2);
+  });
+
+  it("the controller's image can't be built: all who need it are named, and go on", async () => {
+    const dockerfile = join(copy.folder, "docker/Dockerfile");
+    const good = readFileSync(dockerfile, "utf8");
+    writeFileSync(dockerfile, `${good}RUN echo a library is missing >&2; exit 7\n`);
+    const output = await fails(
+      /^error: controller on host host1: image default: .*a library is missing$/m,
+      60,
+    );
+    assert.match(output, /^error: worker b on host host2: image default: .*library is missing$/m);
+    assert.doesNotMatch(output, /TypeError|engines? on \d+ workers? ready/);
+    answers(2);
+    writeFileSync(dockerfile, good);
     await copy.run("up");
     answers(2);
   });

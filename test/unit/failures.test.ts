@@ -15,13 +15,13 @@ const plan = planCluster("dev", {
 });
 
 const urn = (name: string) => `urn:pulumi:dev::ipyparallel::a:b:C$docker:index/x:X::dev-${name}`;
-const step = (name: string) => ({ metadata: { urn: urn(name) } });
-const done = (name: string): EngineEvent => ({ resOutputsEvent: step(name) });
-const failed = (name: string, message: string): EngineEvent[] => [
+const step = (name: string, op: string) => ({ metadata: { op, urn: urn(name) } });
+const failed = (name: string, message: string, op = "create"): EngineEvent[] => [
   { diagnosticEvent: { urn: urn(name), severity: "error", message } },
-  { resOpFailedEvent: step(name) },
+  { resOpFailedEvent: step(name, op) },
 ];
-const ready = done("readiness-check");
+const checked = (op: string): EngineEvent => ({ resOutputsEvent: step("readiness-check", op) });
+const ready = checked("update");
 
 const BUILD = `1 error occurred:
 	* Unable to build image ipyparallel-own:41: exit code: 7
@@ -37,9 +37,34 @@ describe("failuresOf", () => {
     const reason =
       "image own: Unable to build image ipyparallel-own:41: exit code: 7 make: no compiler";
     assert.deepEqual(failuresOf(plan, [...failed("image-own-b-own", BUILD), ready]), {
-      workers: [`worker w2 on host b: ${reason}`, `worker w3 on host b: ${reason}`],
+      lines: [`worker w2 on host b: ${reason}`, `worker w3 on host b: ${reason}`],
       othersReady: true,
     });
+  });
+
+  it("tells the same where Pulumi marks colours, as at a terminal", () => {
+    const marked = `<{%reset%}>${BUILD}<{%reset%}>\n`;
+    assert.deepEqual(
+      failuresOf(plan, failed("image-own-b-own", marked)).lines,
+      failuresOf(plan, failed("image-own-b-own", BUILD)).lines,
+    );
+  });
+
+  it("names the controller as well, if it can't be brought up", () => {
+    const { lines, othersReady } = failuresOf(plan, [...failed("network-a", "no"), ready]);
+    assert.deepEqual(lines, [
+      "controller on host a: network: no",
+      "worker w1 on host a: network: no",
+      "worker w4 on host a: network: no",
+    ]);
+    assert.equal(othersReady, false);
+  });
+
+  it("takes what can't be removed for nobody's failure, and for one of the run", () => {
+    const events = [...failed("w3-container", "no"), ...failed("network-b", "in use", "delete")];
+    const { lines, othersReady } = failuresOf(plan, [...events, ready]);
+    assert.deepEqual(lines, ["worker w3 on host b: container: no"]);
+    assert.equal(othersReady, false);
   });
 
   const parts: [string, string][] = [
@@ -50,7 +75,7 @@ describe("failuresOf", () => {
   for (const [name, part] of parts) {
     it(`names the worker whose ${part} failed`, () => {
       assert.deepEqual(failuresOf(plan, [...failed(name, "no\n"), ready]), {
-        workers: [`worker w3 on host b: ${part}: no`],
+        lines: [`worker w3 on host b: ${part}: no`],
         othersReady: true,
       });
     });
@@ -58,13 +83,24 @@ describe("failuresOf", () => {
 
   it("tells the first step where several failed", () => {
     const events = [...failed("w3-container", "late"), ...failed("image-own-b-build", "early")];
-    const { workers } = failuresOf(plan, events);
-    assert.deepEqual(workers.at(-1), "worker w3 on host b: image own: early");
+    const { lines } = failuresOf(plan, events);
+    assert.deepEqual(lines.at(-1), "worker w3 on host b: image own: early");
   });
 
   const notReady: [string, EngineEvent[]][] = [
     ["nothing is known to have failed", [ready]],
     ["the others were not asked", failed("w3-container", "no")],
+    ...["refresh", "delete", "delete-replaced"].map((op): [string, EngineEvent[]] => [
+      `there was only a ${op} of the check`,
+      [...failed("w3-container", "no"), checked(op)],
+    ]),
+    [
+      "the check was only planned",
+      [
+        ...failed("w3-container", "no"),
+        { resOutputsEvent: { ...step("readiness-check", "update"), planning: true } },
+      ],
+    ],
     [
       "something else failed, too",
       [...failed("w3-container", "no"), ...failed("w9-container", "no"), ready],

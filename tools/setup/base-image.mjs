@@ -70,11 +70,11 @@ async function pulled(image, log) {
   }
 }
 
-async function make({ official, own, suite }, log) {
+async function make({ official, own, suite, command }, log) {
   if (!isRoot) {
     throw new SetupError(`${official} can't be pulled, and making a base image needs root`, {
       advice:
-        `Run \`npm run setup\` once as root, or bring the image here from another machine ` +
+        `Run \`${command}\` once as root, or bring the image here from another machine ` +
         `(docker save ${official} | docker load).`,
     });
   }

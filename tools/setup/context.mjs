@@ -37,6 +37,7 @@ export const defaultBase = {
   own: "ipyparallel-base:3.11-bookworm",
   suite: "bookworm",
   file: join(local, "base-image"),
+  command: "npm run setup",
 };
 export const laterBase = {
   python: "3.13",
@@ -44,6 +45,7 @@ export const laterBase = {
   own: "ipyparallel-base:3.13-trixie",
   suite: "trixie",
   file: join(local, "base-image-3.13"),
+  command: "npm run setup -- python3.13",
 };
 
 export const passphraseFile = join(local, "passphrase");

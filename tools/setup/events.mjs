@@ -21,7 +21,7 @@ export function eventLog(wanted) {
   const fd = openSync(path, constants.O_RDWR | constants.O_NONBLOCK);
   const pipe = new Socket({ fd });
   const remove = () => rmSync(folder, { recursive: true, force: true });
-  pipe.once("data", remove); // Pulumi has opened it
+  process.once("exit", remove);
   const kept = [];
   const read = new Promise((resolve) => {
     createInterface({ input: pipe }).on("line", (line) => {

@@ -11,9 +11,9 @@ export function lookAtHosts(stack) {
   return answer("config/leftAlone.ts", stack) ?? none;
 }
 
-/** The workers that an `up` could not bring up, by lines of its log of events; see `Failures`. */
+/** What an `up` could not bring up, by lines of its log of events; see `Failures`. */
 export function failures(stack, events) {
-  const none = { workers: [], othersReady: false };
+  const none = { lines: [], othersReady: false };
   return answer("config/failures.ts", stack, events.join("\n")) ?? none;
 }
 
