@@ -23,6 +23,7 @@ const REASONS = [
   "it removes what other clusters of this machine use",
   "it brings up a cluster, as a test of its own",
   "tests of their own",
+  "it is in examples/hello_ipv6.py, which the tests run",
   "the tests have an environment of their own",
   "the tests bring these clusters up in another way",
   "the tests install the package in a folder outside this project",
