@@ -227,14 +227,11 @@ function messageOnly(message: string): pulumi.RunError {
 
 async function main() {
   try {
-    const args = await readArguments();
-    const { dialsIpv6 } = planCluster(pulumi.getStack(), args);
-    const cluster = new Cluster(pulumi.getStack(), args);
+    const cluster = new Cluster(pulumi.getStack(), await readArguments());
     return {
       engines: cluster.engines,
-      // ipyparallel's clients dial IPv6 only if the program says so. It is there in any case: where
-      // a run fails, Pulumi keeps what an earlier one left.
-      beforeConnect: dialsIpv6 ? "zmq.Context.instance().IPV6 = 1" : "",
+      // Though empty, mostly: where a run fails, Pulumi keeps what an earlier one left.
+      beforeConnect: cluster.beforeConnect,
       connect: pulumi.interpolate`ipyparallel.Client(profile="${cluster.profile}")`,
       ports: cluster.ports,
       firewall: cluster.firewall,

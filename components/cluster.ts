@@ -184,11 +184,14 @@ export interface ClusterArgs {
 export class Cluster extends pulumi.ComponentResource {
   /** Every engine that registered and answered when the cluster was last changed. */
   public readonly engines: pulumi.Output<EngineInfo[]>;
-  /**
-   * Name of the IPython profile for `Client(profile="…")`. Where the address of the controller's
-   * host is an IPv6 one, programs set `zmq.Context.instance().IPV6 = 1` before.
-   */
+  /** Name of the IPython profile for `Client(profile="…")`. */
   public readonly profile: pulumi.Output<string>;
+  /**
+   * What Python programs run before they connect: `zmq.Context.instance().IPV6 = 1` where the
+   * address of the controller's host is an IPv6 one, since ZeroMQ dials these only if it is told
+   * to; else empty.
+   */
+  public readonly beforeConnect: pulumi.Output<string>;
   /** Which ports on which host are used, and who connects to whom. */
   public readonly ports: pulumi.Output<PortRule[]>;
   /** The same as rules of a firewall, for each host: `ufw` commands and an `nft` table. */
@@ -313,6 +316,7 @@ export class Cluster extends pulumi.ComponentResource {
       engines.map((engine) => ({ ...engine, host: hostOf.get(engine.worker) ?? engine.host })),
     );
     this.profile = pulumi.output(plan.profile);
+    this.beforeConnect = pulumi.output(plan.dialsIpv6 ? "zmq.Context.instance().IPV6 = 1" : "");
     this.ports = pulumi.output(plan.portRules);
     this.firewall = pulumi.output(firewallRules(plan.portRules));
     this.missing = up.apply((workers) => {
@@ -398,18 +402,16 @@ function declareMachines(
     // resource of its own: to replace a network, Pulumi first deletes all that is in it, at the same
     // time as it moves the controller out, which leaves a state that it can't read.
     const ipv6 = plan.dialsIpv6 && host !== plan.controllerHost;
-    const labels = dockerLabels(name, "network");
-    const network = ipv6
-      ? new docker.Network(
-          `${name}-ipv6-network-${host}`,
-          { name: dockerName(name, "ipv6"), driver: "bridge", labels, ipv6 },
-          child,
-        )
-      : new docker.Network(
-          `${name}-network-${host}`,
-          { name: dockerName(name), driver: "bridge", labels },
-          child,
-        );
+    const network = new docker.Network(
+      `${name}-${ipv6 ? "ipv6-network" : "network"}-${host}`,
+      {
+        name: dockerName(name, ...(ipv6 ? ["ipv6"] : [])),
+        driver: "bridge",
+        labels: dockerLabels(name, "network"),
+        ...(ipv6 ? { ipv6 } : {}),
+      },
+      child,
+    );
     const imageNames = new Set(workers.map((worker) => worker.image));
     if (host === plan.controllerHost) {
       imageNames.add(DEFAULT_IMAGE);

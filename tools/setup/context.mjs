@@ -32,7 +32,6 @@ export const pythonMinor = "3.11";
  * as it can be pulled.
  */
 export const defaultBase = {
-  python: pythonMinor,
   official: "python:3.11-slim-bookworm",
   own: "ipyparallel-base:3.11-bookworm",
   suite: "bookworm",
@@ -40,7 +39,6 @@ export const defaultBase = {
   command: "npm run setup",
 };
 export const laterBase = {
-  python: "3.13",
   official: "python:3.13-slim-bookworm",
   own: "ipyparallel-base:3.13-trixie",
   suite: "trixie",
