@@ -6,6 +6,7 @@ and they leave nothing behind in the hub.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import zmq
@@ -23,7 +24,7 @@ OWN = frozenset({IDENT, ASKER})
 """Routing ids that are no client's."""
 TIMEOUT_SECONDS = 5.0
 
-NAMES = {"mux": "direct", "control": "control", "task": "task"}
+NAMES = {"mux": "direct", "control": "control", "task": "task", "broadcast": "broadcast"}
 
 
 class SchedulerChecks:
@@ -38,23 +39,33 @@ class SchedulerChecks:
         self.context = context
         self.client_side = {name: self._connect(client, name) for name in NAMES}
         self.engine_side = {name: self._connect(engine, name) for name in ("mux", "control")}
+        self.leaves = [
+            self._connect({**engine, "broadcast": port}, "broadcast")
+            for port in engine["broadcast"]
+        ]
 
     async def silent(self) -> list[str]:
         """The schedulers that let nothing pass within the time allowed."""
         await self._forget_late_answers()
         passed = await asyncio.gather(
-            self._passes("mux"), self._passes("control"), self._task_scheduler_answers()
+            self._passes("mux"),
+            self._passes("control"),
+            self._task_scheduler_answers(),
+            self._broadcast_passes(),
         )
         return [name for name, ok in zip(NAMES.values(), passed, strict=True) if not ok]
 
     def close(self) -> None:
         """Give up the sockets."""
-        for socket in (*self.client_side.values(), *self.engine_side.values()):
+        for socket in self._sockets():
             socket.close(linger=0)
+
+    def _sockets(self) -> list[zmq.asyncio.Socket]:
+        return [*self.client_side.values(), *self.engine_side.values(), *self.leaves]
 
     async def _forget_late_answers(self) -> None:
         """What an earlier check gave up waiting for is no answer to this one."""
-        for socket in (*self.client_side.values(), *self.engine_side.values()):
+        for socket in self._sockets():
             while await socket.poll(0):
                 await socket.recv_multipart()
 
@@ -67,25 +78,39 @@ class SchedulerChecks:
 
     async def _passes(self, channel: str) -> bool:
         """Whether a message from a client's side comes out on the engines' side."""
-        sender, receiver = self.client_side[channel], self.engine_side[channel]
-        # The first is dropped when the receiver is not connected yet, so there is a second.
+        return await self._arrives(
+            channel, lambda: [IDENT, DELIM, b"check"], [self.engine_side[channel]]
+        )
+
+    async def _broadcast_passes(self) -> bool:
+        """Whether a message comes out of each leaf of the tree of broadcast schedulers."""
+        targets = [[IDENT.decode(), leaf] for leaf in range(len(self.leaves))]
+        metadata = {"targets": targets, "is_broadcast": True, "is_coalescing": False}
+        return await self._arrives("broadcast", lambda: self._request(metadata), self.leaves)
+
+    async def _arrives(
+        self,
+        channel: str,
+        message: Callable[[], list[bytes]],
+        receivers: list[zmq.asyncio.Socket],
+    ) -> bool:
+        sender = self.client_side[channel]
+        # The first is dropped where a receiver is not connected yet, so there is a second.
         for _ in range(2):
-            sender.send_multipart([IDENT, DELIM, b"check"])
-            if await receiver.poll(int(TIMEOUT_SECONDS * 500)):
-                await receiver.recv_multipart()
+            sender.send_multipart(message())
+            polls = (receiver.poll(int(TIMEOUT_SECONDS * 500)) for receiver in receivers)
+            if all(await asyncio.gather(*polls)):
                 return True
         return False
 
     async def _task_scheduler_answers(self) -> bool:
-        """Whether the task scheduler refuses a task that depends on one it has never seen.
-
-        The task has the same id each time: the scheduler remembers all ids.
-        """
+        """Whether the task scheduler refuses a task that depends on one it has never seen."""
         socket = self.client_side["task"]
-        message = self.session.msg("apply_request", metadata={"after": ["no such task"]})
+        socket.send_multipart(self._request({"after": ["no such task"]}))
+        return bool(await socket.poll(int(TIMEOUT_SECONDS * 1000)))
+
+    def _request(self, metadata: dict[str, Any]) -> list[bytes]:
+        """A task; it has the same id each time, since schedulers remember ids."""
+        message = self.session.msg("apply_request", metadata=metadata)
         message["header"]["msg_id"] = message["msg_id"] = IDENT.decode()
-        socket.send_multipart(self.session.serialize(message))
-        if await socket.poll(int(TIMEOUT_SECONDS * 1000)):
-            await socket.recv_multipart()
-            return True
-        return False
+        return self.session.serialize(message)

@@ -14,7 +14,7 @@ import os
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -31,7 +31,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import default
 from traitlets.config import Config
 
-from ippnode import outbox, paths, scheduler
+from ippnode import broadcast, outbox, paths, scheduler
 from ippnode.checks import ASKER, OWN
 from ippnode.files import canonical, read_json, write_private
 from ippnode.forkserver import die_with_parent, set_process_name
@@ -52,14 +52,17 @@ CONNECT_SECONDS = 60.0
 """How long a client may take to listen after it was told of the engines."""
 GATHER_SECONDS = 0.05
 """After somebody has begun to listen, time in which others may, to be told at once."""
+BROADCAST_SECONDS = 2.0
+"""How much longer than its last word an engine's answer to a broadcast task may take."""
 LOST = "the controller was restarted, and its engine has no result for it any more"
 
 
 class RestoringHub(Hub):
     """A hub that does not keep restored engines that are dead, nor loses direct tasks.
 
-    The direct scheduler passes messages on and remembers nothing, so the hub keeps the journal of
-    its tasks. After a restart it has the task scheduler tell clients what became of them.
+    The direct and the broadcast schedulers pass messages on and remember nothing of them, so the
+    hub keeps the journal of their tasks, a broadcast to several engines as one for each. After a
+    restart it has the task scheduler tell clients what became of them.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -82,6 +85,8 @@ class RestoringHub(Hub):
         if not scheduler.is_restart:
             paths.DIRECT_JOURNAL.unlink(missing_ok=True)
         self.journal = Journal(paths.DIRECT_JOURNAL)
+        self.parts: dict[str, list[bytes]] = {}
+        """Answers to orphans that wait for others to be coalesced with."""
         if self.journal.orphans:
             self.asker = AskingContext.instance().socket(zmq.DEALER)
             self.asker.IDENTITY = ASKER
@@ -165,13 +170,56 @@ class RestoringHub(Hub):
         its client has another address now. The task scheduler finds it."""
         id = self.session.unpack(msg[2]).get("msg_id")
         if ASKER in idents:
-            self._give_up_orphans(idents[1].decode())
+            self.loop.call_later(BROADCAST_SECONDS, self._give_up_orphans, idents[1].decode())
         elif id in self.journal.orphans:
             self.journal.answer(id)
             self._tell([DELIM, *msg])
         elif OWN.isdisjoint(idents):
             self.journal.answer(id)
             super().save_queue_result(idents, msg)
+
+    # ---- broadcast tasks
+
+    def save_broadcast_request(self, idents: list[bytes], msg: list[bytes]) -> None:
+        """Note a task for each engine; of a coalesced one, all have the client's header."""
+        if not OWN.isdisjoint(idents):
+            return
+        header, metadata = self.session.unpack(msg[1]), self.session.unpack(msg[3])
+        for engine, _ in metadata["targets"]:
+            id = f"{header['msg_id']}_{engine}"
+            answered = header if metadata["is_coalescing"] else {**header, "msg_id": id}
+            self.journal.take(Task(id, answered, engine))
+
+    def save_broadcast_result(self, idents: list[bytes], msg: list[bytes]) -> None:
+        """Note a result; tell clients that of an orphan, a coalesced one when it is whole."""
+        task = self.journal.tasks.get(self.session.unpack(msg[2]).get("msg_id"))
+        if task is None:
+            return
+        parts = self._parts(task)
+        if task.id in self.journal.orphans:
+            self.parts[task.id] = msg
+            if any(part.id not in self.parts for part in parts):
+                return
+            replies = [self.parts.pop(part.id) for part in parts]
+            targets = [[part.engine, self.by_ident.get(part.engine.encode())] for part in parts]
+            self._tell(
+                broadcast.coalesce(self.session, replies, targets)
+                if task.coalesced
+                else [DELIM, *msg]
+            )
+        self._settle(parts)
+
+    def _parts(self, task: Task) -> list[Task]:
+        """All tasks that have one answer together with this one."""
+        if not task.coalesced:
+            return [task]
+        tasks = self.journal.tasks.values()
+        return [part for part in tasks if part.header["msg_id"] == task.header["msg_id"]]
+
+    def _settle(self, tasks: Iterable[Task]) -> None:
+        for task in tasks:
+            self.journal.answer(task.id)
+            self.parts.pop(task.id, None)
 
     # ---- engines that come and go
 
@@ -187,10 +235,8 @@ class RestoringHub(Hub):
             self._note_change(engine.id, engine.uuid)
             self._give_up_orphans(engine.uuid)
             # Clients that are told that an engine is gone give up its tasks by themselves.
-            for task in [
-                task for task in self.journal.tasks.values() if task.engine == engine.uuid
-            ]:
-                self.journal.answer(task.id)
+            for task in self._tasks_of(engine.uuid, self.journal.tasks):
+                self._settle(self._parts(task))
 
     def _note_change(self, id: int, ident: str) -> None:
         self.changes.pop(id, None)
@@ -226,14 +272,17 @@ class RestoringHub(Hub):
         """Ask the engines of orphans for their results."""
         for engine in {task.engine for task in self.journal.orphans.values()}:
             if engine.encode() in self.by_ident:
-                ids = [task.id for task in self.journal.orphans.values() if task.engine == engine]
+                ids = [task.id for task in self._tasks_of(engine, self.journal.orphans)]
                 self.session.send(self.asker, outbox.REQUEST, {"ids": ids}, ident=engine.encode())
 
+    def _tasks_of(self, engine: str, tasks: dict[str, Task]) -> list[Task]:
+        return [task for task in tasks.values() if task.engine == engine]
+
     def _give_up_orphans(self, engine: str) -> None:
-        lost = [task for task in self.journal.orphans.values() if task.engine == engine]
-        for task in lost:
-            self.journal.answer(task.id)
-        self._tell(*(lost_reply(self.session, task, LOST) for task in lost))
+        for task in self._tasks_of(engine, self.journal.orphans):
+            if task.id not in self.parts:
+                self._settle(self._parts(task))
+                self._tell(lost_reply(self.session, task, LOST))
 
     def _tell(self, *replies: list[bytes]) -> None:
         """Have the task scheduler pass on replies."""
@@ -337,6 +386,7 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     heartmonitor.HeartMonitor = PromptHeartMonitor
     controller_app.time = SimpleNamespace(sleep=lambda _: None)  # it sleeps while nobody waits
     controller_app.TaskScheduler = scheduler.JournalingScheduler
+    controller_app.BroadcastScheduler = broadcast.ToldBroadcastScheduler
     zmq.Context = AskingContext
     # Tornado's clock is the one that people set: heartbeats would stop until it is where it was.
     IOLoop.time = lambda _: time.monotonic()

@@ -22,6 +22,11 @@ class Task:
     engine: str | None = None
     """The ident of the engine that works on it; None while it waits."""
 
+    @property
+    def coalesced(self) -> bool:
+        """Whether its client gets one answer to this task and those to other engines."""
+        return self.id != self.header["msg_id"]
+
 
 def lost_reply(session: Session, task: Task, why: str) -> list[bytes]:
     """The reply to a task that will never be answered otherwise."""

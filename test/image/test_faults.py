@@ -11,7 +11,8 @@ import pytest
 from client import outcome
 from cluster import Cluster, ControlFailed, remote, sh, wait_until
 from conftest import recovery_times
-from ipyparallel import Client
+from ipyparallel import AsyncResult, Client
+from ipyparallel.error import RemoteError
 
 pytestmark = pytest.mark.real
 
@@ -27,6 +28,12 @@ def work(seconds: float) -> str:
 
     time.sleep(seconds)
     return "done"
+
+
+def outcomes(broadcast: AsyncResult, deadline: float) -> list[str]:
+    """What became of a task on each engine: its value, or the name of the error it ended with."""
+    ends = broadcast.get(max(deadline - time.monotonic(), 0.1), return_exceptions=True)
+    return [end.ename if isinstance(end, RemoteError) else end for end in ends]
 
 
 def open_again(cluster: Cluster, deadline: float) -> Client:
@@ -137,6 +144,9 @@ FAULTS = [
     Fault("the hub freezes", controller_process(1, "STOP"), 30, queue_lost=True),
     Fault("the direct scheduler freezes", controller_process(3, "STOP"), 30),
     Fault("the task scheduler freezes", controller_process(5, "STOP"), 30, queue_lost=True),
+    Fault("the broadcast scheduler is killed", controller_process(6, "KILL"), 30, queue_lost=True),
+    Fault("the broadcast scheduler freezes", controller_process(6, "STOP"), 30),
+    Fault("a leaf of the broadcast scheduler freezes", controller_process(8, "STOP"), 30),
     Fault("the controller's agent is killed", kill("controller", "ippagent"), 15),
     Fault(
         "all processes of the controller are killed",
@@ -163,6 +173,8 @@ def test_it_is_repaired_while_work_goes_on(cluster: Cluster, fault: Fault) -> No
     direct = {slots[id]: client[id].apply_async(work, TASK_SECONDS) for id in slots}
     view = client.load_balanced_view()
     balanced = [view.apply_async(work, 0.3) for _ in range(16)]
+    broadcast = client.broadcast_view().apply_async(work, 0.2)
+    coalesced = client.broadcast_view(is_coalescing=True).apply_async(work, 0.2)
     time.sleep(0.5)
 
     deadline = time.monotonic() + NO_HANG_SECONDS
@@ -177,6 +189,11 @@ def test_it_is_repaired_while_work_goes_on(cluster: Cluster, fault: Fault) -> No
     for slot, task in direct.items():
         expected = {"EngineError"} if slot in fault.lost else {"done"}
         assert outcome(task, deadline) in expected, slot
+    # Those that were broadcast may have come first, and be done before an engine is lost.
+    for slot, end in zip(slots.values(), outcomes(broadcast, deadline), strict=True):
+        assert end == "done" or (end == "EngineError" and slot in fault.lost), slot
+    end = outcome(coalesced, deadline)
+    assert end == ["done"] * 4 or (end == "EngineError" and fault.lost)
     ends = [outcome(task, deadline) for task in balanced]
     assert set(ends) <= {"done", "EngineError"}
     if not fault.queue_lost:
@@ -204,6 +221,8 @@ def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Clu
     # nothing (README). So these begin after the direct tasks.
     time.sleep(0.3)
     balanced = [view.apply_async(work, 0.5) for _ in client.ids]
+    broadcast = client.broadcast_view().apply_async(work, 0.1)
+    coalesced = client.broadcast_view(is_coalescing=True).apply_async(work, 0.1)
     time.sleep(0.5)
     deadline = time.monotonic() + NO_HANG_SECONDS
 
@@ -215,6 +234,8 @@ def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Clu
 
     cluster.full_strength(client, WORKERS, 20)
     assert [outcome(task, deadline) for task in direct] == ["done"] * 4
+    assert outcomes(broadcast, deadline) == ["done"] * 4
+    assert outcome(coalesced, deadline) == ["done"] * 4
     assert outcome(executed, deadline).status == "ok"
     assert outcome(large, deadline) in (bytes(10_000_000), "EngineError")
     assert {outcome(task, deadline) for task in balanced} <= {"done", "EngineError"}
