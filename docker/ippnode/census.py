@@ -57,11 +57,19 @@ class Census:
         except TimeoutError:  # a Client waits for a silent hub without limit
             raise HubUnreachable("the hub did not answer a client") from None
 
+    def leave(self) -> None:
+        """Give up the client, until somebody asks again: it hears of all that engines do."""
+        self.thread.submit(self._leave_now)
+
     def close(self) -> None:
-        """Give up the client."""
-        if self.client:
-            self.thread.submit(self.client.close)
+        """Give up the client for good."""
+        self.leave()
         self.thread.shutdown(wait=False)
+
+    def _leave_now(self) -> None:
+        if self.client:
+            self.client.close()
+            self.client = None
 
     def _ask_now(
         self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]

@@ -255,26 +255,30 @@ class ControllerAgent:
             progress(python_note(pythons))
         deadline = time.monotonic() + options["timeout"]
         said = ""
-        while True:
-            report, contents = await self._who_answers(wanted, images)
-            wrong = python_mismatches(report["engines"], platform.python_version(), pythons)
-            if wrong := wrong + differences(images, contents):
-                raise Failed(*wrong)
-            here = len(report["engines"])
-            if not report["missing"]:
-                return report
-            text = f"{here} of {len(wanted)} engines answer"
-            if text != said:
-                progress(text)
-                said = text
-            if time.monotonic() > deadline:
-                lines = [_describe(missing) for missing in report["missing"]]
-                if enough is None or here < enough:
-                    raise Failed(*lines)
-                for line in lines:
-                    progress(f"warning: {line}")
-                return report
-            await asyncio.sleep(0.1)
+        try:
+            while True:
+                report, contents = await self._who_answers(wanted, images)
+                wrong = python_mismatches(report["engines"], platform.python_version(), pythons)
+                if wrong := wrong + differences(images, contents):
+                    raise Failed(*wrong)
+                here = len(report["engines"])
+                if not report["missing"]:
+                    return report
+                text = f"{here} of {len(wanted)} engines answer"
+                if text != said:
+                    progress(text)
+                    said = text
+                if time.monotonic() > deadline:
+                    lines = [_describe(missing) for missing in report["missing"]]
+                    if enough is None or here < enough:
+                        raise Failed(*lines)
+                    for line in lines:
+                        progress(f"warning: {line}")
+                    return report
+                await asyncio.sleep(0.1)
+        finally:
+            if self.census:
+                self.census.leave()
 
     async def _who_answers(
         self, wanted: set[tuple[str, int]], images: dict[str, str]
