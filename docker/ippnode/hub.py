@@ -15,6 +15,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,10 +33,11 @@ from traitlets import default
 from traitlets.config import Config
 
 from ippnode import broadcast, outbox, paths, scheduler
+from ippnode.arrivals import Arrivals
 from ippnode.checks import ASKER, OWN
 from ippnode.files import canonical, read_json, write_private
 from ippnode.forkserver import die_with_parent, set_process_name
-from ippnode.journal import Journal, Task, lost_reply
+from ippnode.journal import Journal, Task, lost_reply, taken
 from ippnode.peerloss import SILENCE_MS, AskingContext
 
 CHILD_CHECK_MS = 250
@@ -54,7 +56,12 @@ GATHER_SECONDS = 0.05
 """After somebody has begun to listen, time in which others may, to be told at once."""
 BROADCAST_SECONDS = 2.0
 """How much longer than its last word an engine's answer to a broadcast task may take."""
+LATER_SECONDS = 5.0
+"""After a client's first message since a restart: later ones tell what should have come."""
+MISSING_SECONDS = 10.0
+"""How long after that a message may still be on its way, to another scheduler."""
 LOST = "the controller was restarted, and its engine has no result for it any more"
+UNREAD = "the controller was restarted before it had read it"
 
 
 class RestoringHub(Hub):
@@ -82,8 +89,13 @@ class RestoringHub(Hub):
         self.claims: dict[str, str] = read_json(paths.CLAIMS) or {}
         """The container that each worker was set up in last; see `worker`."""
         self.query_handlers["scheduler_request"] = self._meet_scheduler
+        for kind, handler in self.query_handlers.items():
+            self.query_handlers[kind] = partial(self._note_query, handler)
         if not scheduler.is_restart:
             paths.DIRECT_JOURNAL.unlink(missing_ok=True)
+            paths.ARRIVALS.unlink(missing_ok=True)
+        self.arrivals = Arrivals(paths.ARRIVALS, taken(paths.TASK_JOURNAL))
+        self.monitor_handlers[b"incontrol"] = self._note_control
         self.journal = Journal(paths.DIRECT_JOURNAL)
         self.parts: dict[str, list[bytes]] = {}
         """Answers to orphans that wait for others to be coalesced with."""
@@ -149,12 +161,43 @@ class RestoringHub(Hub):
         }
         self.session.send(self.query, "connection_reply", content, parent=msg, ident=client_id)
 
+    # ---- messages that came, and those that did not
+
+    def _note(self, id: str, lasting: bool = True) -> None:
+        if session := self.arrivals.note(id, lasting):
+            self.loop.call_later(LATER_SECONDS, self._expect_missing, session)
+
+    def _expect_missing(self, session: str) -> None:
+        up_to = self.arrivals.latest(session)
+        self.loop.call_later(MISSING_SECONDS, self._give_up_missing, session, up_to)
+
+    def _give_up_missing(self, session: str, up_to: int) -> None:
+        for id in self.arrivals.take_missing(session, up_to):
+            task = Task(id, {"msg_id": id, "msg_type": "apply_request"})
+            self._tell(lost_reply(self.session, task, UNREAD))
+
+    def _note_control(self, idents: list[bytes], msg: list[bytes]) -> None:
+        id = self.session.unpack(msg[1])["msg_id"] if OWN.isdisjoint(idents) else ""
+        if self.arrivals.knows(id):
+            self._note(id)
+
+    def _note_query(self, handler: Callable[..., Any], idents: list[bytes], msg: Any) -> Any:
+        """Answer a question; a client that has sent tasks numbers its questions with them."""
+        if self.arrivals.knows(id := msg["header"]["msg_id"]):
+            self._note(id)
+        return handler(idents, msg)
+
+    # ---- load-balanced tasks
+
     def save_task_request(self, idents: list[bytes], msg: list[bytes]) -> None:
         if OWN.isdisjoint(idents):
+            # The task scheduler has a journal; what is not in there when it is killed is lost.
+            self._note(self.session.unpack(msg[1])["msg_id"], lasting=False)
             super().save_task_request(idents, msg)
 
     def save_task_result(self, idents: list[bytes], msg: list[bytes]) -> None:
         if OWN.isdisjoint(idents):
+            self._note(self.session.unpack(msg[2]).get("msg_id", ""))
             super().save_task_result(idents, msg)
 
     # ---- direct tasks
@@ -164,6 +207,7 @@ class RestoringHub(Hub):
             super().save_queue_request(idents, msg)
             header = self.session.unpack(msg[1])
             self.journal.take(Task(header["msg_id"], header, idents[0].decode()))
+            self._note(header["msg_id"])
 
     def save_queue_result(self, idents: list[bytes], msg: list[bytes]) -> None:
         """Note a direct result. One of a task that was sent before a restart has reached nobody:
@@ -189,6 +233,7 @@ class RestoringHub(Hub):
             id = f"{header['msg_id']}_{engine}"
             answered = header if metadata["is_coalescing"] else {**header, "msg_id": id}
             self.journal.take(Task(id, answered, engine))
+        self._note(header["msg_id"])
 
     def save_broadcast_result(self, idents: list[bytes], msg: list[bytes]) -> None:
         """Note a result; tell clients that of an orphan, a coalesced one when it is whole."""

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,16 @@ def lost_reply(session: Session, task: Task, why: str) -> list[bytes]:
         content = error.wrap_exception()
     kind = task.header["msg_type"].replace("_request", "_reply")
     return session.serialize(session.msg(kind, content, parent=task.header))
+
+
+def taken(path: Path) -> list[str]:
+    """The ids of all tasks in a journal that another process writes, also of those answered."""
+    changes = []
+    if path.exists():
+        for line in path.read_text(errors="replace").splitlines():
+            with suppress(ValueError):  # the last line of a full disk
+                changes.append(json.loads(line))
+    return [change[1]["id"] for change in changes if change[0] == "take"]
 
 
 class Journal:

@@ -35,6 +35,9 @@ TASK_JOURNAL = PROFILE / "log" / "tasks.journal"
 DIRECT_JOURNAL = PROFILE / "log" / "direct.journal"
 """The same of the tasks that clients sent to one engine."""
 
+ARRIVALS = PROFILE / "log" / "arrivals"
+"""The numbers of the messages that clients have sent, read again when the controller restarts."""
+
 
 def control_url(ident: str) -> str:
     """The ZeroMQ address at which the engine `ident` reaches its agent."""
