@@ -12,7 +12,7 @@ import zmq
 from ipyparallel.controller.broadcast_scheduler import BroadcastScheduler
 from jupyter_client.session import DELIM, Session
 
-from ippnode import scheduler
+from ippnode import ending, scheduler
 
 REQUEST, RESULT = b"inbcast", b"outbcast"
 """What the hub calls the messages that it is told of."""
@@ -42,6 +42,8 @@ class ToldBroadcastScheduler(BroadcastScheduler):
         super().send_to_sub_schedulers(msg, original_msg_id, targets, idents, is_coalescing)
 
     def dispatch_result(self, raw_msg: list[zmq.Frame]) -> None:
+        if ending.begun.is_set():
+            return  # the engine will be asked for it again
         idents, frames = self.session.feed_identities(raw_msg, copy=False)
         metadata = self.session.unpack(frames[3].bytes)
         original = metadata.get("original_msg_id")

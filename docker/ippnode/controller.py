@@ -44,6 +44,8 @@ SILENCE_SECONDS = 8.0
 """How long the hub may take to answer a check."""
 ENOUGH_FAILED_CHECKS = 2
 """Checks that must fail in a row: a machine with too much to do is slow, not dead."""
+END_SECONDS = 2.0
+"""How long ipcontroller may take to pass on what it was sent, when it is ended."""
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 
@@ -156,7 +158,7 @@ class ControllerAgent:
                 self.census.close()
                 self.workers.close()
                 self.census = self.workers = None
-            await self.jobs.end(self.process)
+            await self.jobs.end(self.process, END_SECONDS)
             self.process = None
 
     async def _watch(self, connection: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import default
 from traitlets.config import Config
 
-from ippnode import broadcast, outbox, paths, scheduler
+from ippnode import broadcast, ending, outbox, paths, scheduler
 from ippnode.arrivals import Arrivals
 from ippnode.checks import ASKER, OWN
 from ippnode.files import canonical, read_json, write_private
@@ -406,11 +406,23 @@ class Controller(IPController):
         super().start()
 
     def _check_children(self) -> None:
-        processes = [getattr(child, "launcher", child) for child in self.children]
-        for process in [*processes, self.heartmonitor_process]:
+        for process in [] if ending.begun.is_set() else self._processes():
             if not process.is_alive():
                 self.report(f"its {process.name} had ended by itself")
                 os.killpg(0, signal.SIGKILL)
+
+    def _processes(self) -> list[Any]:
+        children = [getattr(child, "launcher", child) for child in self.children]
+        return [*children, self.heartmonitor_process]
+
+    def end(self) -> None:
+        """Wait until the schedulers, which end as well, have passed on what they were sent."""
+        deadline = time.monotonic() + 1.5 * ending.LONGEST_SECONDS
+        while any(process.is_alive() for process in self._processes()):
+            if time.monotonic() > deadline:
+                return
+            time.sleep(0.005)
+        ending.wait_until_idle(deadline)
 
 
 def _begin_process() -> None:
@@ -420,6 +432,8 @@ def _begin_process() -> None:
     which they are addressed in the same order after a restart, and so each other's replies.
     """
     die_with_parent()
+    ports = {int(url.rpartition(":")[2]) for url in AskingContext.client_urls}
+    ending.before_the_end(lambda: ending.take_leave(ports))
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4)))
 
 
@@ -444,6 +458,7 @@ def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
             config=config, log_level=logging.WARNING, raise_config_file_errors=True
         )
         app.report = report
+        ending.before_the_end(app.end)
         app.initialize([])
         app.start()
     except Exception as error:

@@ -24,7 +24,7 @@ from jupyter_client.session import DELIM, json_packer
 from tornado.ioloop import PeriodicCallback
 from zmq.devices import ProcessMonitoredQueue
 
-from ippnode import outbox, paths
+from ippnode import ending, outbox, paths
 from ippnode.checks import IDENT
 from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peerloss import AskingContext
@@ -127,7 +127,12 @@ class JournalingScheduler(TaskScheduler):
             self.pending[engine].update(others)
 
     def dispatch_result(self, raw_msg: list[zmq.Frame]) -> None:
-        """Pass on a result that somebody waits for, unless it answers what we asked ourselves."""
+        """Pass on a result that somebody waits for, unless it answers what we asked ourselves.
+
+        Once the process ends, nobody gets it any more: the engine will be asked for it again.
+        """
+        if ending.begun.is_set():
+            return
         engine = bytes(raw_msg[0])
         if bytes(raw_msg[1]) == IDENT:
             self._engine_has_answered(engine)
