@@ -27,6 +27,7 @@ import zmq
 import zmq.asyncio
 from conftest import DOCKER
 from ippnode import bytecode, controller, files, machine, paths, rpc, worker
+from ippnode.arrivals import Arrivals
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.images import differences, python_mismatches, python_note
 from ippnode.jobs import describe_status
@@ -388,6 +389,104 @@ def test_a_full_disk_costs_the_record_but_not_the_task(tmp_path: Path) -> None:
     journal.take(task("taken"))
     journal.answer("taken")
     assert journal.tasks == {}
+
+
+# ---- what clients have sent
+
+
+def arrivals(tmp_path: Path, *ids: str) -> Arrivals:
+    """What is remembered after a restart, when these came before it."""
+    path = tmp_path / "arrivals"
+    before = Arrivals(path, [])
+    for id in ids:
+        before.note(id)
+    return Arrivals(path, [])
+
+
+def test_numbers_that_are_missing_after_a_restart_are_told_once(tmp_path: Path) -> None:
+    known = arrivals(tmp_path, "s_7_4", "s_7_5", "s_7_8", "other_9_1")
+    assert known.note("s_7_11") == "s_7"
+    assert known.note("s_7_12") is None
+    assert known.take_missing("s_7", known.latest("s_7")) == [f"s_7_{n}" for n in (6, 7, 9, 10)]
+    assert known.take_missing("s_7", known.latest("s_7")) == []
+    assert Arrivals(known.path, []).take_missing("s_7", 12) == []
+
+
+def test_what_only_another_journal_knew_is_not_missing(tmp_path: Path) -> None:
+    path = tmp_path / "arrivals"
+    before = Arrivals(path, [])
+    before.note("s_7_4")
+    before.note("s_7_5", lasting=False)
+    before.note("s_7_6", lasting=False)
+    after = Arrivals(path, ["s_7_5"])
+    after.note("s_7_9")
+    assert after.take_missing("s_7", 9) == ["s_7_6", "s_7_7", "s_7_8"]
+
+
+def test_a_new_client_misses_nothing(tmp_path: Path) -> None:
+    known = arrivals(tmp_path, "s_7_4")
+    assert known.note("new_8_100") is None
+    assert not known.knows("ippnode-check")
+    assert not known.knows("unheard_9_1")
+
+
+def test_numbers_are_kept_until_it_is_known_what_is_missing(tmp_path: Path) -> None:
+    known = arrivals(tmp_path, "s_7_1")
+    for number in range(3, 3000):
+        known.note(f"s_7_{number}")
+    assert known.take_missing("s_7", 2999) == ["s_7_2"]
+    for number in range(3000, 4000):
+        known.note(f"s_7_{number}")
+    assert len(known.sessions["s_7"]) < 1000
+
+
+# ---- the end
+
+
+def free_port() -> int:
+    """A port that nobody listens at."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def test_a_process_that_takes_leave_reads_all_that_was_handed_to_it(tmp_path: Path) -> None:
+    """A peer that goes on sending: what was handed over is read, the rest waits for who is next."""
+    script = tmp_path / "server.py"
+    script.write_text(
+        "import os, sys, zmq\n"
+        "from ippnode import ending\n"
+        "port = int(sys.argv[1])\n"
+        "ending.before_the_end(lambda: ending.take_leave({port}))\n"
+        "router = zmq.Context().socket(zmq.ROUTER)\n"
+        "router.bind(f'tcp://127.0.0.1:{port}')\n"
+        "while True:\n"
+        "    os.write(1, router.recv_multipart()[1] + b'\\n')\n"
+    )
+    port = free_port()
+    environment = {**os.environ, "PYTHONPATH": str(DOCKER)}
+    read: list[int] = []
+    with zmq.Context() as context, context.socket(zmq.DEALER) as dealer:
+        dealer.LINGER = 0
+        dealer.connect(f"tcp://127.0.0.1:{port}")
+        sent = 0
+        for _ in range(3):
+            server = subprocess.Popen(
+                [sys.executable, script, str(port)], env=environment, stdout=subprocess.PIPE
+            )
+            until = time.monotonic() + 1.5
+            while time.monotonic() < until:
+                dealer.send(str(sent).encode())
+                sent += 1
+                time.sleep(0.0005)
+            server.terminate()
+            for _ in range(300):
+                dealer.send(str(sent).encode())
+                sent += 1
+                time.sleep(0.0005)
+            read += map(int, server.communicate(timeout=10)[0].split())
+    assert read == list(range(len(read)))
+    assert len(read) > 1000
 
 
 # ---- peers
