@@ -74,13 +74,20 @@ class Census:
     def _ask_now(
         self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
     ) -> dict[str, Answer]:
+        if asked := {ident: id for id, ident in engines.items() if ident not in known}:
+            self._ask_engines(question, asked, known)
+        return {ident: known[ident] for ident in engines.values() if ident in known}
+
+    def _ask_engines(
+        self, question: Callable[[], Answer], engines: dict[str, int], known: dict[str, Answer]
+    ) -> None:
         if self.client is None:
             self.client = Client(self.connection, timeout=APPLY_SECONDS)
         client = self.client
         asked = {
             ident: client[id].apply_async(question)
-            for id, ident in engines.items()
-            if ident not in known and id in client.ids
+            for ident, id in engines.items()
+            if id in client.ids
         }
         for ident, result in asked.items():
             with suppress(TimeoutError, RemoteError):
@@ -89,4 +96,3 @@ class Census:
             # What this was is nobody else's concern; one that still waits can't be dropped.
             with suppress(RemoteError, RuntimeError):
                 client.purge_results(list(asked.values()))
-        return {ident: known[ident] for ident in engines.values() if ident in known}
