@@ -52,8 +52,8 @@ describe("up and down that are cut short", function () {
   };
   const run = (script: string) => copy.run(script);
 
-  before(() => {
-    copy = new ProjectCopy(NAME);
+  before(async () => {
+    copy = await ProjectCopy.create(NAME);
     declare();
   });
   after(() => copy.remove());

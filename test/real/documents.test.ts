@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { type Block, blocks, documents, read } from "../documents";
 import { copyOfProject } from "./projectCopy";
-import { docker, dockerObjects } from "./testStack";
+import { removeDockerObjects } from "./testStack";
 
 /** The stack that stands for `dev`: a user may have one of that name on this machine. */
 const STACK = "test-documents";
@@ -55,7 +55,8 @@ describe("the documents' commands", function () {
   /** What each `npm run …` has printed, all runs of it together. */
   const printed = new Map<string, string>();
 
-  before(() => {
+  before(async () => {
+    await removeDockerObjects(STACK); // what a run that was killed has left
     folder = copyOfProject();
     cpSync(join(folder, "stacks/Pulumi.dev.yaml"), join(folder, `stacks/Pulumi.${STACK}.yaml`));
     mkdirSync(join(folder, "ipython"));
@@ -68,10 +69,7 @@ describe("the documents' commands", function () {
   after(async () => {
     // `down` is the last step; what it left is a failure, and removed all the same.
     await shell("npm run down").catch(() => undefined);
-    const left = await dockerObjects(STACK);
-    for (const { kind, id } of left) {
-      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
-    }
+    const left = await removeDockerObjects(STACK);
     rmSync(folder, { recursive: true, force: true });
     assert.deepEqual(left, []);
   });

@@ -80,7 +80,7 @@ describe("faults that up meets on hosts", function () {
   before(async () => {
     hosts = await TestHosts.start({ hosts: [{}, { diskSize: "4G" }] });
     [first, second] = hosts.hosts as [TestHost, TestHost];
-    copy = new ProjectCopy(NAME);
+    copy = await ProjectCopy.create(NAME);
     declare({ workers: [a] });
     await copy.run("up");
   });

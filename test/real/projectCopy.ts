@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 
 import { PROJECT } from "../documents";
-import { docker, dockerObjects } from "./testStack";
+import { removeDockerObjects } from "./testStack";
 
 /** A copy of the project, as a new clone of it would be, with all that set-up would fetch. */
 export function copyOfProject(): string {
@@ -48,8 +48,16 @@ export class ProjectCopy {
   /** What all scripts have printed. */
   printed = "";
 
-  /** Makes the copy; what set-up makes once is taken from this project. */
-  constructor(readonly stack: string) {
+  /**
+   * Makes the copy; what set-up makes once is taken from this project. What a run of the tests that
+   * was killed has left of the stack goes first.
+   */
+  static async create(stack: string): Promise<ProjectCopy> {
+    await removeDockerObjects(stack);
+    return new ProjectCopy(stack);
+  }
+
+  private constructor(readonly stack: string) {
     for (const file of ["base-image", "engine.json", "venv"]) {
       const from = join(PROJECT, ".local", file);
       if (existsSync(from)) {
@@ -165,9 +173,7 @@ ${code}`;
   /** Takes the cluster down, in whatever state it is, and removes the copy. */
   async remove(): Promise<void> {
     await this.start("down").ended.catch(() => undefined);
-    for (const { kind, id } of await dockerObjects(this.stack)) {
-      await docker(kind, "rm", ...(kind === "network" ? [] : ["--force"]), id).catch(String);
-    }
+    await removeDockerObjects(this.stack);
     rmSync(this.folder, { recursive: true, force: true });
   }
 }

@@ -75,8 +75,8 @@ describe("a stack file that is wrong as YAML", function () {
 describe("a stack that was not brought up yet", function () {
   this.timeout(120_000);
   let copy: ProjectCopy;
-  before(() => {
-    copy = new ProjectCopy("test-secret");
+  before(async () => {
+    copy = await ProjectCopy.create("test-secret");
   });
   after(() => copy.remove());
 

@@ -80,11 +80,13 @@ export class TestStack {
   ) {}
 
   /**
-   * Makes a stack that is declared as given; nothing is brought up yet.
+   * Makes a stack that is declared as given; nothing is brought up yet. What a run of the tests
+   * that was killed has left of that name goes first.
    *
    * @param ipython folder that IPython keeps profiles in, where it is to be another's.
    */
   static async create(name: string, cluster: unknown, ipython?: string): Promise<TestStack> {
+    await removeDockerObjects(name);
     const folder = mkdtempSync(join(tmpdir(), `ipyparallel-${name}-`));
     for (const part of PROGRAM) {
       cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
@@ -313,8 +315,12 @@ export async function exists({ kind, id }: DockerObject): Promise<boolean> {
   );
 }
 
-async function removeDockerObjects(cluster: string): Promise<void> {
-  for (const { kind, id } of await dockerObjects(cluster)) {
-    await docker(kind, "rm", "--force", id).catch(() => docker(kind, "rm", id));
+/** Removes all that a cluster has on this machine's Docker, and returns what that was. */
+export async function removeDockerObjects(cluster: string): Promise<DockerObject[]> {
+  const objects = await dockerObjects(cluster);
+  for (const { kind, id } of objects) {
+    const words = kind === "network" ? [] : ["--force"]; // Docker 20.10 knows no more
+    await docker(kind, "rm", ...words, id).catch(String);
   }
+  return objects;
 }
