@@ -32,6 +32,12 @@ func NewProvider(version string, progress func(ctx context.Context, line string)
 	volume.ReadContext = unlessGone(volume.ReadContext)
 	volume.DeleteContext = deleteVolume
 
+	container := docker.ResourcesMap["docker_container"]
+	container.CreateContext = quiet(container.CreateContext)
+	container.ReadContext = quiet(container.ReadContext)
+	container.UpdateContext = quiet(container.UpdateContext)
+	container.DeleteContext = quiet(container.DeleteContext)
+
 	addDaemonCheck(docker)
 	return docker
 }

@@ -7,16 +7,14 @@ import (
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 
 	"ipyparallel-cluster/tools/engine/docker"
+	"ipyparallel-cluster/tools/engine/docker/operations"
 	"ipyparallel-cluster/tools/engine/docker/schema"
 )
 
-// logLevel is the environment variable that sets what the Terraform provider logs.
-const logLevel = "TF_LOG"
-
 func main() {
-	if os.Getenv(logLevel) == "" {
+	if os.Getenv(operations.LogLevel) == "" {
 		// By default it logs errors, and the user would see each of them twice.
-		_ = os.Setenv(logLevel, "off")
+		_ = os.Setenv(operations.LogLevel, "off")
 	}
 	tfbridge.Main(docker.Name, docker.Version, docker.Provider(), schema.JSON)
 }
