@@ -9,7 +9,7 @@ from .process import run
 
 BENCH = Path(__file__).resolve().parents[1]
 ROOT = BENCH.parent
-SSH_PORT = 42200
+SSH_PORT = 12200  # and up; below the ports that connections of this machine itself get
 PREFIX = "ipp-bench-manual"
 PLAIN_IMAGE = "ipyparallel-bench:plain"
 DASK_IMAGE = "ipyparallel-bench:dask"

@@ -227,8 +227,8 @@ class ForkServer:
 
 def _share_memory() -> None:
     """Have all that is imported so far stay shared with the children: no collector writes to it."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _write(pipe: int, text: str) -> None:

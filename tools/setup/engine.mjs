@@ -120,6 +120,9 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
     // tsc checks the types in `npm test`; again at each run it would cost 2 s.
     PULUMI_NODEJS_TRANSPILE_ONLY: given.PULUMI_NODEJS_TRANSPILE_ONLY ?? "true",
     PULUMI_SKIP_UPDATE_CHECK: "true",
+    // Pulumi and its plugins are Go programs that live for seconds: collecting garbage less often
+    // takes a tenth off a preview of 300 workers. What they keep is small beside Node.js.
+    GOGC: given.GOGC ?? "400",
     // Pulumi keeps an encrypted log of each run, up to 500 MB of them.
     PULUMI_LOG_ROTATION_MAX_TOTAL_MB: given.PULUMI_LOG_ROTATION_MAX_TOTAL_MB ?? "20",
     ...(ownHome && { PULUMI_HOME: record.plugins.home }),
