@@ -19,7 +19,8 @@ WORK = {
     "map": "map_sync of 1,000 small tasks",
     "broadcast": "broadcast of 50 MB to 8 engines",
 }
-FIGURES = ["memory", *(f"{work}{curve}" for work in WORK for curve in ("", "-no-curve"))]
+NO_CURVE = "-no-curve"
+FIGURES = ["memory", *(f"{work}{curve}" for work in WORK for curve in ("", NO_CURVE))]
 
 WORKERS, ENGINES = 4, 2
 
@@ -27,36 +28,49 @@ WORKERS, ENGINES = 4, 2
 def measure(context: Context) -> None:
     """4 workers x 2 engines."""
     name = "bench-running"
-    with Stack(name, cluster(name, [ENGINES] * WORKERS)) as stack:
-        stack.up()
-        if context.wants("memory"):
-            memory(context, stack)
-        if context.wants(*WORK):
-            throughput(context, stack)
-    for work in WORK:
-        missing = "a cluster always has Curve on: there is nothing to compare"
-        figure = f"{work}-no-curve"
-        context.add(
-            Figure(figure, f"{WORK[work]} / bare, both without Curve", 1.1, missing=missing)
-        )
+    if context.wants("memory", *WORK):
+        with Stack(name, cluster(name, [ENGINES] * WORKERS)) as stack:
+            stack.up()
+            if context.wants("memory"):
+                memory(context, stack)
+            if context.wants(*WORK):
+                throughput(context, stack)
+    if context.wants(*(f"{work}{NO_CURVE}" for work in WORK)):
+        name = "bench-no-curve"
+        with Stack(name, cluster(name, [ENGINES] * WORKERS)) as stack:
+            switch_curve_off(stack)
+            stack.up()
+            throughput(context, stack, curve=False)
 
 
-def throughput(context: Context, stack: Stack) -> None:
-    """The cluster and bare ipyparallel in turn, both with Curve."""
+def switch_curve_off(stack: Stack) -> None:
+    """Changes the stack's copy of the program: a cluster has no setting for it."""
+    for file, text, other in [
+        ("controllerConfig.ts", "enable_curve = True", "enable_curve = False"),
+        ("controllerConfig.ts", 'c.IPController.curve_publickey = curve["public"].encode()\n', ""),
+        ("controllerConfig.ts", 'c.IPController.curve_secretkey = curve["secret"].encode()\n', ""),
+        ("connectionFiles.ts", "curve_serverkey: secrets.curveServerKey,", ""),
+    ]:
+        path = stack.folder / "components" / "lib" / file
+        before, after = path.read_text().split(text)
+        path.write_text(before + other + after)
+
+
+def throughput(context: Context, stack: Stack, curve: bool = True) -> None:
+    """The cluster and bare ipyparallel in turn."""
     file = stack.ipython / f"profile_{stack.name}" / "security" / "ipcontroller-client.json"
     ours: dict[str, list[float]] = defaultdict(list)
     bare: dict[str, list[float]] = defaultdict(list)
-    with bare_cluster(context.python.parent, WORKERS * ENGINES, curve=True) as bare_file:
+    with bare_cluster(context.python.parent, WORKERS * ENGINES, curve) as bare_file:
         for _ in context.repeat("work"):
             for into, connection in [(ours, file), (bare, bare_file)]:
                 for work, seconds in measure_work(context.python, connection).items():
                     into[work].append(seconds)
     for work, what in WORK.items():
         parts = {"cluster": Sample(tuple(ours[work])), "bare": Sample(tuple(bare[work]))}
-        context.add(
-            Figure(work, f"{what} / bare, both with Curve", 1.1, "",
-                   ratios(ours[work], bare[work]), parts=parts)
-        )  # fmt: skip
+        name = work if curve else f"{work}{NO_CURVE}"
+        what = f"{what} / bare, both {'with' if curve else 'without'} Curve"
+        context.add(Figure(name, what, 1.1, "", ratios(ours[work], bare[work]), parts=parts))
 
 
 def measure_work(python: Path, connection: Path) -> dict[str, float]:
