@@ -74,19 +74,19 @@ class Census:
     def _ask_now(
         self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
     ) -> dict[str, Answer]:
-        if asked := {ident: id for id, ident in engines.items() if ident not in known}:
-            self._ask_engines(question, asked, known)
+        if unknown := {id: ident for id, ident in engines.items() if ident not in known}:
+            self._ask_engines(question, unknown, known)
         return {ident: known[ident] for ident in engines.values() if ident in known}
 
     def _ask_engines(
-        self, question: Callable[[], Answer], engines: dict[str, int], known: dict[str, Answer]
+        self, question: Callable[[], Answer], engines: dict[int, str], known: dict[str, Answer]
     ) -> None:
         if self.client is None:
             self.client = Client(self.connection, timeout=APPLY_SECONDS)
         client = self.client
         asked = {
             ident: client[id].apply_async(question)
-            for ident, id in engines.items()
+            for id, ident in engines.items()
             if id in client.ids
         }
         for ident, result in asked.items():

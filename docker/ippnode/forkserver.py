@@ -226,7 +226,10 @@ class ForkServer:
 
 
 def _share_memory() -> None:
-    """Have all that is imported so far stay shared with the children: no collector writes to it."""
+    """Have all that is imported so far stay shared with the children: no collector writes to it.
+
+    Whoever imports may have switched the collector off meanwhile: from here on it runs.
+    """
     gc.freeze()
     gc.enable()
 

@@ -406,7 +406,9 @@ class Controller(IPController):
         super().start()
 
     def _check_children(self) -> None:
-        for process in [] if ending.begun.is_set() else self._processes():
+        if ending.begun.is_set():
+            return
+        for process in self._processes():
             if not process.is_alive():
                 self.report(f"its {process.name} had ended by itself")
                 os.killpg(0, signal.SIGKILL)

@@ -32,7 +32,7 @@ const buildKitVersion = "1.39"
 // itself.
 type imageBuilder struct {
 	progress     func(ctx context.Context, line string)
-	create, read func(context.Context, *schema.ResourceData, any) diag.Diagnostics
+	create, read operation
 }
 
 // addBuildInputs adds inputs of later releases of the Terraform provider to the `build` block.
