@@ -91,6 +91,7 @@ class Stack:
         self.config = config
 
     def __enter__(self) -> "Stack":
+        remove_docker_objects(self.name)
         (self.folder / "state").mkdir()
         if self._program is None:
             for part in PROGRAM:
@@ -197,7 +198,7 @@ def _event(seconds: float, event: dict) -> Event:
 
 
 def remove_docker_objects(cluster: str) -> None:
-    """Removes what a cluster has on this machine's Docker, should its destroy have failed."""
+    """Removes what a cluster has on this machine's Docker, if no destroy has removed it."""
     label = f"label=ipyparallel.cluster={cluster}"
     for listing, removal in [
         (["ps", "-aq"], ["rm", "-fv"]),
