@@ -360,6 +360,13 @@ function imagesOnSeveralHosts(workers: PlannedWorker[]): { [worker: string]: str
 /** Relative, since the stack's state holds it: the same wherever the program's folder is. */
 const IMAGE_CONTEXT = relative(process.cwd(), join(__dirname, "../docker"));
 
+/**
+ * Options of the network that the controller is in. What its host's engines send and receive never
+ * leaves the machine, and takes packets as large as those of the loopback: half the time on top of
+ * it that a broadcast takes is gone. Connections to other machines agree on what these can take.
+ */
+const LARGE_PACKETS = { "com.docker.network.driver.mtu": "65535" };
+
 /** What the parts on one host need of it. */
 interface Machine {
   /** For components whose children are made on the host. */
@@ -409,8 +416,10 @@ function declareMachines(
         driver: "bridge",
         labels: dockerLabels(name, "network"),
         ...(ipv6 ? { ipv6 } : {}),
+        ...(host === plan.controllerHost ? { options: LARGE_PACKETS } : {}),
       },
-      child,
+      // Neither a controller that moves nor an older version is a reason to make a network anew.
+      { ...child, ignoreChanges: ["options"] },
     );
     const imageNames = new Set(workers.map((worker) => worker.image));
     if (host === plan.controllerHost) {

@@ -24,6 +24,13 @@ def about():
 print(json.dumps({c._engines[i]: c[i].apply_sync(about) for i in c.ids}))
 `;
 
+/** Data of 20 MB to each engine and back: more than any buffer on the way holds. */
+const CARRY = `
+data = bytes(range(256)) * 80_000
+c[:].push({"data": data}, block=True)
+print(all(one == data for one in c[:].pull("data", block=True)))
+`;
+
 /** Names of the resources that an operation changes, without the stack's own name before them. */
 function changed(outcome: Outcome, ...ops: string[]): string[] {
   return changedResources(outcome, ...ops)
@@ -152,6 +159,10 @@ describe("a cluster on several hosts", function () {
     ]);
   });
 
+  it("carries large data to and from engines on all hosts", async () => {
+    assert.equal(await stack.python(CARRY), "True");
+  });
+
   it("shows no change afterwards, also after a refresh", async () => {
     assert.deepEqual((await stack.preview()).steps, []);
     await stack.refresh();
@@ -265,6 +276,7 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       [],
     );
     assert.deepEqual((await stack.preview()).steps, []);
+    assert.equal(await stack.python(CARRY), "True");
   });
 
   it("stands beside another cluster of 30 workers, brought up through sshd's default limits", async () => {

@@ -156,6 +156,19 @@ describe("Cluster", () => {
     });
   });
 
+  it("lets packets be large in the controller's own network, and in no other", async () => {
+    const declared = await cluster({
+      controllerHost: "b",
+      hosts: { a: { docker: "ssh://root@10.77.0.11" }, b: { docker: "ssh://root@10.77.0.12" } },
+      workers: ["a", "b"].map((host) => ({ name: `on-${host}`, host })),
+    });
+    const found = declared.filter(({ type }) => type === "docker:index/network:Network");
+    assert.deepEqual(Object.fromEntries(found.map(({ name, inputs }) => [name, inputs.options])), {
+      "dev-network-a": undefined,
+      "dev-network-b": { "com.docker.network.driver.mtu": "65535" },
+    });
+  });
+
   it("refuses workers on another host when the controller's address is a loopback one", () => {
     assert.throws(
       () =>
