@@ -21,6 +21,7 @@ from traitlets.config import Config
 from ippnode import bytecode, paths, peerloss
 from ippnode.forkserver import set_process_name
 from ippnode.outbox import Outbox
+from ippnode.output_thread import OutputThread
 from ippnode.typemap import TypeMap
 
 # The debugger costs each engine 0.1 CPU seconds and 15 MiB (it also imports numpy), and can't be
@@ -145,6 +146,7 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         Heart.options = peerloss.engine_options(job["patience_ms"], interface)
         app.context.sockopts.update(Heart.options)
         engine_app.Heart = Heart
+        engine_app.IOPubThread = OutputThread
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])
         if job["curve"]:

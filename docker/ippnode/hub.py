@@ -32,7 +32,7 @@ from tornado.ioloop import IOLoop, PeriodicCallback
 from traitlets import default
 from traitlets.config import Config
 
-from ippnode import broadcast, ending, outbox, paths, scheduler
+from ippnode import broadcast, ending, outbox, paths, queues, scheduler
 from ippnode.arrivals import Arrivals
 from ippnode.checks import ASKER, OWN
 from ippnode.files import canonical, read_json, write_private
@@ -96,16 +96,21 @@ class RestoringHub(Hub):
             paths.ARRIVALS.unlink(missing_ok=True)
         self.arrivals = Arrivals(paths.ARRIVALS, taken(paths.TASK_JOURNAL))
         self.monitor_handlers[b"incontrol"] = self._note_control
+        self.announcer = AskingContext.instance().socket(zmq.PUB)
+        self._connect(self.announcer, self.parent.engine_url("iopub"))
         self.journal = Journal(paths.DIRECT_JOURNAL)
         self.parts: dict[str, list[bytes]] = {}
         """Answers to orphans that wait for others to be coalesced with."""
         if self.journal.orphans:
             self.asker = AskingContext.instance().socket(zmq.DEALER)
             self.asker.IDENTITY = ASKER
-            url = util.disambiguate_url(self.parent.client_url("mux"))
-            self.parent.connect(self.asker, url)
+            self._connect(self.asker, self.parent.client_url("mux"))
             for seconds in ASK_SECONDS:
                 self.loop.call_later(seconds, self._ask_engines)
+
+    def _connect(self, socket: zmq.Socket, url: str) -> None:
+        """Connect to another of the controller's processes."""
+        self.parent.connect(socket, util.disambiguate_url(url))
 
     def _load_engine_state(self) -> None:
         state = read_json(Path(self.engine_state_file))
@@ -147,6 +152,7 @@ class RestoringHub(Hub):
         """
         if (new := msg["content"].get("claims")) is None:
             self.connecting.append(time.monotonic())
+            self.announcer.send(queues.ANNOUNCEMENT)
         elif new:
             self.claims |= new
             try:
@@ -378,7 +384,7 @@ class Controller(IPController):
     name = "ipcontroller"
     report: Callable[[str], None]
     """Takes why all of it is about to end."""
-    mq_class = "ippnode.scheduler.SettlingProcessQueue"
+    mq_class = "ippnode.queues.ProcessQueue"
 
     def init_hub(self) -> None:
         """Let connections outlive what engines may be cut off without being given up."""

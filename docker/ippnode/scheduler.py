@@ -9,7 +9,7 @@ scheduler keeps a journal, and after a restart
 - passes on what the hub has for clients that wait for direct tasks: results that the direct
   scheduler had no address for any more, and word of those that were lost.
 
-Both schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
+All schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
 has not connected again yet.
 """
 
@@ -22,12 +22,10 @@ from ipyparallel.controller.scheduler import Scheduler
 from ipyparallel.controller.task_scheduler import Job, TaskScheduler
 from jupyter_client.session import DELIM, json_packer
 from tornado.ioloop import PeriodicCallback
-from zmq.devices import ProcessMonitoredQueue
 
 from ippnode import ending, outbox, paths
 from ippnode.checks import IDENT
 from ippnode.journal import Journal, Task, lost_reply
-from ippnode.peerloss import AskingContext
 from ippnode.peers import AnonymousPeers
 
 SETTLE_SECONDS = 1.5
@@ -37,21 +35,12 @@ ENGINE_SECONDS = 12.0
 CLIENT_SECONDS = 30.0
 """How long a client may take to connect again and still get the replies it waits for."""
 TELL_MS = 250
+"""Between two times that clients are told what they missed; the first is late enough for them to
+have heard from the engines which tasks have ended. ipyparallel's client stumbles over a result that
+it has already, unless it also knows that nothing will be printed any more."""
 
 is_restart = False
 """Set by the controller before it forks its schedulers."""
-
-
-class SettlingProcessQueue(ProcessMonitoredQueue):
-    """A queue that lets its peers connect before it passes messages on."""
-
-    context_factory = AskingContext
-
-    def _setup_sockets(self) -> Any:
-        sockets = super()._setup_sockets()
-        if is_restart:
-            time.sleep(SETTLE_SECONDS)
-        return sockets
 
 
 class JournalingScheduler(TaskScheduler):
@@ -149,12 +138,12 @@ class JournalingScheduler(TaskScheduler):
         """Pass on replies whose clients have an address that is not known."""
         if replies:
             self.tell_until = time.monotonic() + CLIENT_SECONDS
+            self.peers.replies += replies
             if not self.teller.is_running():
                 self.teller.start()
-            self._tell(*replies)
 
-    def _tell(self, *replies: list[bytes]) -> None:
-        self.peers.tell(*replies)
+    def _tell(self) -> None:
+        self.peers.tell()
         self.client_stream.flush(zmq.POLLIN)  # sending has hidden from the loop what came in
         if time.monotonic() > self.tell_until:
             self.teller.stop()

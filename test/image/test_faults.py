@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -34,6 +35,14 @@ def outcomes(broadcast: AsyncResult, deadline: float) -> list[str]:
     """What became of a task on each engine: its value, or the name of the error it ended with."""
     ends = broadcast.get(max(deadline - time.monotonic(), 0.1), return_exceptions=True)
     return [end.ename if isinstance(end, RemoteError) else end for end in ends]
+
+
+def told_of_the_end(task: AsyncResult, deadline: float) -> bool:
+    """Whether word comes that nothing will be printed any more: `execute(block=True)` waits for it.
+
+    It is told apart from the result; to whoever has it coalesced, ipyparallel tells it never.
+    """
+    return task.wait_for_output(max(deadline - time.monotonic(), 0.1))
 
 
 def open_again(cluster: Cluster, deadline: float) -> Client:
@@ -199,6 +208,9 @@ def test_it_is_repaired_while_work_goes_on(cluster: Cluster, fault: Fault) -> No
     if not fault.queue_lost:
         assert ends.count("EngineError") <= len(fault.lost)
 
+    for task in (*direct.values(), *balanced, broadcast):
+        assert told_of_the_end(task, deadline)
+
     kept = client[:].apply_sync(remote(lambda: globals().get("kept")))
     now = [client._engines[id].rsplit("-", 1)[0] for id in client.ids]
     assert {slot for slot, here in zip(now, kept, strict=True) if not here} == fault.lost
@@ -237,9 +249,30 @@ def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Clu
     assert outcomes(broadcast, deadline) == ["done"] * 4
     assert outcome(coalesced, deadline) == ["done"] * 4
     assert outcome(executed, deadline).status == "ok"
+    for task in (*direct, executed, large, *balanced, broadcast):
+        assert told_of_the_end(task, deadline)
     assert outcome(large, deadline) in (bytes(10_000_000), "EngineError")
     assert {outcome(task, deadline) for task in balanced} <= {"done", "EngineError"}
     assert client[first]["kept"] == "changed"
+
+
+@pytest.mark.parametrize(
+    "fault", [restart("controller"), kill("controller", "ipcontroller")], ids=["restart", "kill"]
+)
+def test_the_end_of_each_task_is_told_though_the_controller_is_started_anew(
+    cluster: Cluster, fault: Callable[[Cluster], None]
+) -> None:
+    client = cluster.client()
+    cluster.full_strength(client, WORKERS, 20)
+    threading.Timer(1, fault, [cluster]).start()
+    start = time.monotonic()
+    while time.monotonic() - start < 5:
+        task = client[:].execute("import time; time.sleep(0.01); print('here')", block=False)
+        deadline = time.monotonic() + NO_HANG_SECONDS
+        while not task.wait(1) and time.monotonic() < deadline:
+            client[:].apply_async(int)  # what follows a lost task shows that it is missing
+        assert outcome(task, deadline) != "hangs"
+        assert told_of_the_end(task, deadline)
 
 
 def test_no_id_was_given_twice(cluster: Cluster) -> None:

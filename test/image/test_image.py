@@ -119,6 +119,16 @@ def test_many_clients_come_and_go(cluster: Cluster) -> None:
     assert cluster.status("controller")["restarts"] == 0
 
 
+def test_a_client_misses_nothing_that_its_first_task_prints(cluster: Cluster) -> None:
+    """It may have run before the client listens to what engines print."""
+    for _ in range(40):
+        client = cluster.client()
+        task = client[:].execute("print('here')", block=False)
+        assert task.wait_for_output(10)
+        assert task.stdout == ["here\n"] * 4
+        client.close()
+
+
 def test_nothing_but_volumes_and_memory_is_writable(image: str) -> None:
     found = sh(
         "docker",

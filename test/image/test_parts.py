@@ -14,9 +14,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
@@ -26,12 +29,13 @@ import pytest
 import zmq
 import zmq.asyncio
 from conftest import DOCKER
-from ippnode import bytecode, controller, files, machine, paths, rpc, worker
+from ippnode import bytecode, controller, ending, files, machine, paths, queues, rpc, worker
 from ippnode.arrivals import Arrivals
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.images import differences, python_mismatches, python_note
 from ippnode.jobs import describe_status
 from ippnode.journal import Journal, Task
+from ippnode.output_thread import ENDS, OutputThread
 from ippnode.peers import AnonymousPeers
 from ippnode.relay import ControlRelay
 from ipyparallel import util
@@ -499,23 +503,24 @@ def context() -> Iterator[zmq.Context]:
     made.destroy(linger=0)
 
 
-def dealer(context: zmq.Context, router: zmq.Socket, identity: bytes = b"") -> zmq.Socket:
+def dealer(context: zmq.Context, url: str, identity: bytes = b"") -> zmq.Socket:
+    """A peer of a ROUTER socket; a client has no name of its own."""
     made = context.socket(zmq.DEALER)
     made.RCVTIMEO = 2000
     if identity:
         made.identity = identity
-    made.connect(router.LAST_ENDPOINT.decode())
+    made.connect(url)
     return made
 
 
 def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) -> None:
     router = context.socket(zmq.ROUTER)
     router.bind("tcp://127.0.0.1:*")
-    address = router.LAST_ENDPOINT
-    early = dealer(context, router)
+    address = router.LAST_ENDPOINT.decode()
+    early = dealer(context, address)
     early.send(b"first")
     assert router.poll(2000)
-    named = dealer(context, router, b"engine")
+    named = dealer(context, address, b"engine")
     session = Session(key=b"5ecret")
     peers = AnonymousPeers(router, session)
 
@@ -529,16 +534,10 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
 
     assert [message[-1].bytes for message in peers.early] == [b"first"]
 
-    def connect() -> zmq.Socket:
-        made = context.socket(zmq.DEALER)
-        made.RCVTIMEO = 2000
-        made.connect(address.decode())
-        return made
-
-    silent = connect()
+    silent = dealer(context, address)
     time.sleep(0.2)
     peers.tell(reply("one"))
-    late = connect()
+    late = dealer(context, address)
     time.sleep(0.2)
     peers.tell(reply("two"))
     # The three could be connections of one client, one after the other.
@@ -550,6 +549,188 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
     peers.forget()
     peers.tell()
     assert not late.poll(50)
+
+
+# ---- queues
+
+
+@contextmanager
+def running(
+    context: zmq.Context, queue: queues.SettlingProcessQueue
+) -> Iterator[tuple[str, str, zmq.Socket]]:
+    """Where the two sides of a queue listen that runs here, and its hub."""
+    hub = context.socket(zmq.SUB)
+    hub.SUBSCRIBE = b""
+    hub.RCVTIMEO = 2000
+    hub.bind("tcp://127.0.0.1:*")
+    ins, outs = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
+    queue.bind_in(ins)
+    queue.bind_out(outs)
+    queue.connect_mon(hub.LAST_ENDPOINT.decode())
+    thread = threading.Thread(target=queue.run)
+    thread.start()
+    assert not hub.poll(300)  # which also lets the queue connect
+    try:
+        yield ins, outs, hub
+    finally:
+        queue._context.term()
+        thread.join(5)
+
+
+def test_results_that_would_reach_nobody_are_told_to_nobody(
+    context: zmq.Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queue = queues.ProcessQueue(zmq.ROUTER, zmq.ROUTER, zmq.PUB, b"in", b"out")
+    with running(context, queue) as (clients, engines, hub):
+        monkeypatch.setattr(ending, "begun", threading.Event())
+        client = dealer(context, clients)
+        engine = dealer(context, engines, b"w1-1")
+        time.sleep(0.2)
+
+        client.send_multipart([b"w1-1", b"task"])
+        address, *rest = engine.recv_multipart()
+        assert rest == [b"task"]
+        engine.send_multipart([address, b"result"])
+        assert client.recv_multipart() == [b"w1-1", b"result"]
+        assert hub.recv_multipart() == [b"in", b"w1-1", address, b"task"]
+        assert hub.recv_multipart() == [b"out", address, b"w1-1", b"result"]
+
+        ending.begun.set()
+        client.send_multipart([b"w1-1", b"last task"])
+        assert engine.recv_multipart() == [address, b"last task"]
+        assert hub.recv_multipart() == [b"in", b"w1-1", address, b"last task"]
+        engine.send_multipart([address, b"late result"])
+        assert not client.poll(200)
+        assert not hub.poll(0)
+
+
+@dataclass
+class Published:
+    """The ends of an output queue that runs here."""
+
+    engine: zmq.Socket
+    hub: zmq.Socket
+    clients: str
+    context: zmq.Context
+
+    def client(self) -> zmq.Socket:
+        """Somebody who begins to listen."""
+        made = self.context.socket(zmq.SUB)
+        made.SUBSCRIBE = b""
+        made.connect(self.clients)
+        return made
+
+
+def subscriptions(engine: zmq.Socket) -> set[bytes]:
+    """What an engine hears of a subscriber."""
+    engine.poll(2000)
+    heard = set()
+    while engine.poll(100):
+        heard.add(engine.recv())
+    return heard
+
+
+@pytest.fixture
+def published(context: zmq.Context) -> Iterator[Published]:
+    queue = queues.ProcessQueue(zmq.SUB, zmq.PUB, zmq.PUB, b"iopub", b"N/A")
+    queue.setsockopt_in(zmq.SUBSCRIBE, b"")
+    with running(context, queue) as (engines, clients, hub):
+        engine = context.socket(zmq.XPUB)
+        engine.connect(engines)
+        assert subscriptions(engine) == {b"\1", b"\1" + ENDS}
+        yield Published(engine, hub, clients, context)
+
+
+def test_what_engines_print_waits_for_clients_that_are_told_of_them(published: Published) -> None:
+    listening = published.client()
+    time.sleep(0.2)
+    published.engine.send(queues.ANNOUNCEMENT)
+    published.engine.send(queues.ANNOUNCEMENT)
+    published.engine.send_multipart([b"engine.0.stdout", b"text"])
+    assert published.hub.recv_multipart() == [b"iopub", b"engine.0.stdout", b"text"]
+    first = published.client()
+    assert not first.poll(200)
+    second = published.client()
+    for client in (listening, first, second):
+        assert client.poll(2000)
+        assert client.recv_multipart() == [b"engine.0.stdout", b"text"]
+    assert not published.hub.poll(50)
+
+
+def test_who_listens_without_having_been_announced_is_told_of_ends(published: Published) -> None:
+    published.engine.send(queues.ANNOUNCEMENT)
+    published.hub.poll(100)
+    announced = published.client()
+    assert subscriptions(published.engine) == set()
+    cut_off = published.client()
+    assert subscriptions(published.engine) == {b"\0" + ENDS, b"\1" + ENDS}
+    assert not announced.poll(0)
+    assert not cut_off.poll(0)
+
+
+def test_ends_are_told_once_more_to_who_asks(context: zmq.Context) -> None:
+    subscriber = context.socket(zmq.SUB)
+    subscriber.bind("tcp://127.0.0.1:*")
+    socket = context.socket(zmq.XPUB)
+    socket.connect(subscriber.LAST_ENDPOINT.decode())
+    session = Session(key=b"5ecret")
+    engine = OutputThread(socket, session)
+    engine.start()
+    client = Session(key=b"5ecret")
+    task = client.msg("execute_request")
+
+    def publish(kind: str, content: dict[str, str]) -> None:
+        topic = f"engine.0.{kind}".encode()
+        session.send(engine.background_socket, kind, content, parent=task, ident=topic)
+
+    def take() -> tuple[str, Any]:
+        assert subscriber.poll(2000)
+        idents, frames = client.feed_identities(subscriber.recv_multipart())
+        assert idents[0].startswith(b"engine.0.")
+        message = client.deserialize(frames)
+        assert message["parent_header"]["msg_id"] == task["header"]["msg_id"]
+        return message["msg_type"], message["content"]
+
+    said = [
+        ("status", {"execution_state": "busy"}),
+        ("stream", {"text": "here"}),
+        ("status", {"execution_state": "idle"}),
+    ]
+    subscriber.subscribe(b"")
+    assert not subscriber.poll(200)  # which connects as well
+    for kind, content in said:
+        publish(kind, content)
+    assert [take() for _ in said] == said
+    for _ in range(2):
+        subscriber.subscribe(ENDS)
+        assert take() == said[-1]
+        assert not subscriber.poll(100)
+        subscriber.unsubscribe(ENDS)
+    engine.stop()
+
+
+def test_what_engines_print_does_not_wait_for_ever(
+    published: Published, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listening = published.client()
+    time.sleep(0.2)
+    monkeypatch.setattr(queues, "CONNECT_SECONDS", 0.3)
+    published.engine.send(queues.ANNOUNCEMENT)
+    published.engine.send(b"text")
+    assert not listening.poll(100)
+    assert listening.poll(2000)
+    assert listening.recv() == b"text"
+
+
+def test_not_more_waits_than_a_client_can_take_at_once(published: Published) -> None:
+    listening = published.client()
+    time.sleep(0.2)
+    published.engine.send(queues.ANNOUNCEMENT)
+    for _ in range(queues.MOST_WAITING - 1):
+        published.engine.send(b"text")
+    assert not listening.poll(200)
+    published.engine.send(b"text")
+    assert listening.poll(2000)
 
 
 # ---- hub link and relay

@@ -1,0 +1,145 @@
+"""ipcontroller's queues, which pass messages on without looking into them.
+
+After a restart all of them let their peers connect first; see `scheduler`.
+
+The queue of direct tasks drops what engines answer once it is about to end: that would reach no
+client any more. The hub is not told of it either, and so asks the engine for it again later.
+
+The queue that takes what engines print to the clients waits for these. A client is told of the
+engines first and begins to listen last, when its first task may have run already: what that has
+printed would be lost, and `execute(block=True)`, which waits for word of the end, would never
+return. So the hub announces each client before it answers. Whoever listens without having been
+announced was cut off, by the controller's restart mostly, and may have missed the end of tasks:
+engines tell once more which have ended; see `output_thread`.
+"""
+
+import time
+from collections import deque
+from typing import Any
+
+import zmq
+from zmq.devices import ProcessMonitoredQueue
+
+from ippnode import ending, scheduler
+from ippnode.output_thread import ENDS
+from ippnode.peerloss import AskingContext
+
+ANNOUNCEMENT = b"ippnode-client"
+"""What the hub sends here for each client that is about to listen."""
+SUBSCRIPTION = b"\1"
+"""What a subscriber to all that is published sends first."""
+CONNECT_SECONDS = 5.0
+"""How long what engines say may wait for a client to listen."""
+MOST_WAITING = 500
+"""How many messages may wait; ZeroMQ would drop what is more than a client's queue holds."""
+CLIENT_QUEUE = 50_000
+"""How many messages a client may be behind before it misses some."""
+
+
+class SettlingProcessQueue(ProcessMonitoredQueue):
+    """A queue that lets its peers connect before it passes messages on."""
+
+    context_factory = AskingContext
+
+    def _setup_sockets(self) -> Any:
+        sockets = super()._setup_sockets()
+        if scheduler.is_restart:
+            time.sleep(scheduler.SETTLE_SECONDS)
+        return sockets
+
+
+class DirectQueue(SettlingProcessQueue):
+    """Passes tasks to the engines that they are for, and their results back."""
+
+    def run_device(self) -> None:
+        """Work for ever."""
+        clients, engines, hub = self._setup_sockets()
+        poller = _poller(clients, engines)
+        while True:
+            ready = dict(poller.poll())
+            if clients in ready:
+                _swap(clients.recv_multipart(copy=False), engines, hub, self._in_prefix)
+            if engines in ready:
+                result = engines.recv_multipart(copy=False)
+                if not ending.begun.is_set():
+                    _swap(result, clients, hub, self._out_prefix)
+
+
+class OutputQueue(SettlingProcessQueue):
+    """Passes on what comes from engines once all announced clients listen."""
+
+    def __init__(self) -> None:
+        super().__init__(zmq.SUB, zmq.XPUB, zmq.PUB, b"iopub")
+        self.setsockopt_in(zmq.SUBSCRIBE, ENDS)
+        self.setsockopt_out(zmq.XPUB_VERBOSE, 1)
+        self.setsockopt_out(zmq.SNDHWM, CLIENT_QUEUE)
+        self.announced: deque[float] = deque()
+        """Until when clients that do not listen yet are waited for."""
+
+    def run_device(self) -> None:
+        """Work for ever."""
+        engines, clients, hub = self._setup_sockets()
+        poller = _poller(clients, engines)
+        waiting: list[list[zmq.Frame]] = []
+        while True:
+            ready = dict(poller.poll(self._patience_ms()))
+            if clients in ready and self._meet_listeners(clients):
+                engines.unsubscribe(ENDS)
+                engines.subscribe(ENDS)
+            if engines in ready:
+                message = engines.recv_multipart(copy=False)
+                if message[0].bytes == ANNOUNCEMENT:
+                    self.announced.append(time.monotonic() + CONNECT_SECONDS)
+                else:
+                    waiting.append(message)
+                    hub.send_multipart([self._in_prefix, *message], copy=False)
+            if self._patience_ms() is None or len(waiting) >= MOST_WAITING:
+                for message in waiting:
+                    clients.send_multipart(message, copy=False)
+                waiting.clear()
+
+    def _meet_listeners(self, clients: zmq.Socket) -> bool:
+        """Take note of all who have begun to listen; whether one of them was not announced."""
+        unexpected = False
+        while clients.poll(0):
+            if clients.recv_multipart() == [SUBSCRIPTION]:
+                if self.announced:
+                    self.announced.popleft()
+                else:
+                    unexpected = True
+        return unexpected
+
+    def _patience_ms(self) -> float | None:
+        """How long to wait for the next announced client; None when all listen."""
+        now = time.monotonic()
+        while self.announced and self.announced[0] <= now:
+            self.announced.popleft()
+        return 1000 * (self.announced[0] - now) + 1 if self.announced else None
+
+
+def _poller(*sockets: zmq.Socket) -> zmq.Poller:
+    made = zmq.Poller()
+    for socket in sockets:
+        made.register(socket, zmq.POLLIN)
+    return made
+
+
+def _swap(message: list[zmq.Frame], to: zmq.Socket, hub: zmq.Socket, prefix: bytes) -> None:
+    """Pass on a message that begins with whose it is and whom it is for."""
+    message[:2] = message[1::-1]
+    to.send_multipart(message, copy=False)
+    hub.send_multipart([prefix, *message], copy=False)
+
+
+def ProcessQueue(in_type: int, out_type: int, *args: Any) -> SettlingProcessQueue:
+    """What ipcontroller makes its queues with; that tells them apart by what the hub calls them.
+
+    By "Process" in the name it knows that each is to have a process of its own.
+    """
+    match args:
+        case (_, b"iopub", _):
+            return OutputQueue()
+        case (_, b"in", _):
+            return DirectQueue(in_type, out_type, *args)
+        case _:
+            return SettlingProcessQueue(in_type, out_type, *args)
