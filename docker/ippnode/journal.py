@@ -10,6 +10,8 @@ from typing import Any
 from ipyparallel import error
 from jupyter_client.session import Session
 
+from ippnode import ending
+
 REWRITE_BYTES = 4 * 1024 * 1024
 
 
@@ -77,7 +79,12 @@ class Journal:
         self._append(["place", task.id, task.engine] if known else ["take", vars(task)])
 
     def answer(self, id: str) -> None:
-        """A task was answered, whether with a result or an error."""
+        """A task was answered, whether with a result or an error.
+
+        While its process ends, the answer reaches nobody: the next one will ask for it again.
+        """
+        if ending.begun.is_set():
+            return
         self.orphans.pop(id, None)
         if self.tasks.pop(id, None):
             self._append(["answer", id])

@@ -2,9 +2,6 @@
 
 After a restart all of them let their peers connect first; see `scheduler`.
 
-The queue of direct tasks drops what engines answer once it is about to end: that would reach no
-client any more. The hub is not told of it either, and so asks the engine for it again later.
-
 The queue that takes what engines print to the clients waits for these. A client is told of the
 engines first and begins to listen last, when its first task may have run already: what that has
 printed would be lost, and `execute(block=True)`, which waits for word of the end, would never
@@ -20,12 +17,15 @@ from typing import Any
 import zmq
 from zmq.devices import ProcessMonitoredQueue
 
-from ippnode import ending, scheduler
+from ippnode import scheduler
 from ippnode.output_thread import ENDS
 from ippnode.peerloss import AskingContext
 
 ANNOUNCEMENT = b"ippnode-client"
 """What the hub sends here for each client that is about to listen."""
+STATUS = b".status"
+"""How the topic ends under which engines say when a task begins and ends: nothing to the hub, which
+would unpack it nevertheless."""
 SUBSCRIPTION = b"\1"
 """What a subscriber to all that is published sends first."""
 CONNECT_SECONDS = 5.0
@@ -48,23 +48,6 @@ class SettlingProcessQueue(ProcessMonitoredQueue):
         return sockets
 
 
-class DirectQueue(SettlingProcessQueue):
-    """Passes tasks to the engines that they are for, and their results back."""
-
-    def run_device(self) -> None:
-        """Work for ever."""
-        clients, engines, hub = self._setup_sockets()
-        poller = _poller(clients, engines)
-        while True:
-            ready = dict(poller.poll())
-            if clients in ready:
-                _swap(clients.recv_multipart(copy=False), engines, hub, self._in_prefix)
-            if engines in ready:
-                result = engines.recv_multipart(copy=False)
-                if not ending.begun.is_set():
-                    _swap(result, clients, hub, self._out_prefix)
-
-
 class OutputQueue(SettlingProcessQueue):
     """Passes on what comes from engines once all announced clients listen."""
 
@@ -79,7 +62,9 @@ class OutputQueue(SettlingProcessQueue):
     def run_device(self) -> None:
         """Work for ever."""
         engines, clients, hub = self._setup_sockets()
-        poller = _poller(clients, engines)
+        poller = zmq.Poller()
+        poller.register(engines, zmq.POLLIN)
+        poller.register(clients, zmq.POLLIN)
         waiting: list[list[zmq.Frame]] = []
         while True:
             ready = dict(poller.poll(self._patience_ms()))
@@ -92,7 +77,8 @@ class OutputQueue(SettlingProcessQueue):
                     self.announced.append(time.monotonic() + CONNECT_SECONDS)
                 else:
                     waiting.append(message)
-                    hub.send_multipart([self._in_prefix, *message], copy=False)
+                    if not message[0].bytes.endswith(STATUS):
+                        hub.send_multipart([self._in_prefix, *message], copy=False)
             if self._patience_ms() is None or len(waiting) >= MOST_WAITING:
                 for message in waiting:
                     clients.send_multipart(message, copy=False)
@@ -117,29 +103,9 @@ class OutputQueue(SettlingProcessQueue):
         return 1000 * (self.announced[0] - now) + 1 if self.announced else None
 
 
-def _poller(*sockets: zmq.Socket) -> zmq.Poller:
-    made = zmq.Poller()
-    for socket in sockets:
-        made.register(socket, zmq.POLLIN)
-    return made
-
-
-def _swap(message: list[zmq.Frame], to: zmq.Socket, hub: zmq.Socket, prefix: bytes) -> None:
-    """Pass on a message that begins with whose it is and whom it is for."""
-    message[:2] = message[1::-1]
-    to.send_multipart(message, copy=False)
-    hub.send_multipart([prefix, *message], copy=False)
-
-
-def ProcessQueue(in_type: int, out_type: int, *args: Any) -> SettlingProcessQueue:
-    """What ipcontroller makes its queues with; that tells them apart by what the hub calls them.
+def ProcessQueue(in_type: int, *args: Any) -> SettlingProcessQueue:
+    """What ipcontroller makes its queues with: of them, engines publish to one alone.
 
     By "Process" in the name it knows that each is to have a process of its own.
     """
-    match args:
-        case (_, b"iopub", _):
-            return OutputQueue()
-        case (_, b"in", _):
-            return DirectQueue(in_type, out_type, *args)
-        case _:
-            return SettlingProcessQueue(in_type, out_type, *args)
+    return OutputQueue() if in_type == zmq.SUB else SettlingProcessQueue(in_type, *args)

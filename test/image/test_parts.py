@@ -29,7 +29,7 @@ import pytest
 import zmq
 import zmq.asyncio
 from conftest import DOCKER
-from ippnode import bytecode, controller, ending, files, machine, paths, queues, rpc, worker
+from ippnode import bytecode, controller, files, machine, paths, queues, rpc, worker
 from ippnode.arrivals import Arrivals
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.images import differences, python_mismatches, python_note
@@ -551,7 +551,7 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
     assert not late.poll(50)
 
 
-# ---- queues
+# ---- what engines print
 
 
 @contextmanager
@@ -575,33 +575,6 @@ def running(
     finally:
         queue._context.term()
         thread.join(5)
-
-
-def test_results_that_would_reach_nobody_are_told_to_nobody(
-    context: zmq.Context, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    queue = queues.ProcessQueue(zmq.ROUTER, zmq.ROUTER, zmq.PUB, b"in", b"out")
-    with running(context, queue) as (clients, engines, hub):
-        monkeypatch.setattr(ending, "begun", threading.Event())
-        client = dealer(context, clients)
-        engine = dealer(context, engines, b"w1-1")
-        time.sleep(0.2)
-
-        client.send_multipart([b"w1-1", b"task"])
-        address, *rest = engine.recv_multipart()
-        assert rest == [b"task"]
-        engine.send_multipart([address, b"result"])
-        assert client.recv_multipart() == [b"w1-1", b"result"]
-        assert hub.recv_multipart() == [b"in", b"w1-1", address, b"task"]
-        assert hub.recv_multipart() == [b"out", address, b"w1-1", b"result"]
-
-        ending.begun.set()
-        client.send_multipart([b"w1-1", b"last task"])
-        assert engine.recv_multipart() == [address, b"last task"]
-        assert hub.recv_multipart() == [b"in", b"w1-1", address, b"last task"]
-        engine.send_multipart([address, b"late result"])
-        assert not client.poll(200)
-        assert not hub.poll(0)
 
 
 @dataclass
