@@ -54,8 +54,12 @@ CONNECT_SECONDS = 60.0
 """How long a client may take to listen after it was told of the engines."""
 GATHER_SECONDS = 0.05
 """After somebody has begun to listen, time in which others may, to be told at once."""
-BROADCAST_SECONDS = 2.0
-"""How much longer than its last word an engine's answer to a broadcast task may take."""
+BROADCAST_SECONDS = 10.0
+"""How much longer than its last word an engine's answer to a broadcast task may take.
+
+It takes another connection, which may be found to be broken later than the one that the engine was
+asked over; so it is asked once more before that is over.
+"""
 LATER_SECONDS = 5.0
 """After a client's first message since a restart: later ones tell what should have come."""
 MISSING_SECONDS = 10.0
