@@ -54,6 +54,12 @@ def open_again(cluster: Cluster, deadline: float) -> Client:
             assert time.monotonic() < deadline, "no client can be opened"
 
 
+@pytest.fixture(autouse=True)
+def _no_client_outlives_its_test(cluster: Cluster) -> Iterator[None]:
+    yield
+    cluster.close_clients()
+
+
 # ---- faults
 
 
