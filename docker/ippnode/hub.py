@@ -38,11 +38,10 @@ from ippnode.checks import ASKER, OWN
 from ippnode.files import canonical, read_json, write_private
 from ippnode.forkserver import die_with_parent, set_process_name
 from ippnode.journal import Journal, Task, lost_reply, taken
+from ippnode.output_thread import SUBSCRIPTION
 from ippnode.peerloss import SILENCE_MS, AskingContext
 
 CHILD_CHECK_MS = 250
-SUBSCRIPTION = b"\1"
-"""What a subscriber to all that is published sends first."""
 RESTORE_GRACE_SECONDS = 8.0
 """Time a restored engine may take to be heard of, before it is held for dead."""
 ASK_SECONDS = (3.0, 12.0, 30.0, 60.0)

@@ -13,6 +13,10 @@ import zmq
 from ipykernel.iostream import IOPubThread
 from jupyter_client.session import Session
 
+SUBSCRIPTION = b"\1"
+"""What a subscriber sends first, before the topic; one to all that is published names none."""
+STATUS = b".status"
+"""How the topic ends under which engines say when a task begins and ends."""
 ENDS = b"ippnode-ends"
 """The topic of that subscription; nothing is published under it."""
 KEPT = 50
@@ -31,14 +35,14 @@ class OutputThread(IOPubThread):
         super().__init__(socket, session=session)
 
     def _really_send(self, msg: list[bytes], *args: Any, **kwargs: Any) -> None:
-        if msg[0].endswith(b".status"):
+        if msg[0].endswith(STATUS):
             topic, _, _, _, header, _, content = msg
             if b"idle" in content:
                 self.ended.append((topic, header))
         super()._really_send(msg, *args, **kwargs)
 
     def _handle_subscription(self, frames: list[bytes]) -> None:
-        if frames == [b"\1" + ENDS]:
+        if frames == [SUBSCRIPTION + ENDS]:
             for topic, header in self.ended:
                 parent = self.session.unpack(header)
                 self.session.send(self.socket, "status", IDLE, parent=parent, ident=topic)

@@ -34,19 +34,19 @@ class AnonymousPeers:
         self.sent: dict[bytes, int] = {}
         """How many of the replies each peer has."""
 
-    def tell(self, *replies: list[bytes]) -> None:
-        """Send replies to everyone, and all earlier ones to those who have connected since.
-
-        A reply is a message as it is sent, from the delimiter on.
-        """
+    def remember(self, *replies: list[bytes]) -> None:
+        """Have replies to tell: messages as they are sent, from the delimiter on."""
         self.replies += replies
+
+    def tell(self) -> None:
+        """Send everyone the replies that they do not have, also to those who connected since."""
         self.router.ROUTER_MANDATORY = 1
         for peer in self.candidates:
             self._catch_up(peer)
         self.router.ROUTER_MANDATORY = 0
 
     def forget(self) -> None:
-        """Tell nobody any more what was told until now."""
+        """Tell nobody any more what was remembered until now."""
         self.replies, self.sent = [], {}
 
     def _catch_up(self, peer: bytes) -> None:

@@ -18,16 +18,11 @@ import zmq
 from zmq.devices import ProcessMonitoredQueue
 
 from ippnode import scheduler
-from ippnode.output_thread import ENDS
+from ippnode.output_thread import ENDS, STATUS, SUBSCRIPTION
 from ippnode.peerloss import AskingContext
 
 ANNOUNCEMENT = b"ippnode-client"
 """What the hub sends here for each client that is about to listen."""
-STATUS = b".status"
-"""How the topic ends under which engines say when a task begins and ends: nothing to the hub, which
-would unpack it nevertheless."""
-SUBSCRIPTION = b"\1"
-"""What a subscriber to all that is published sends first."""
 CONNECT_SECONDS = 5.0
 """How long what engines say may wait for a client to listen."""
 MOST_WAITING = 500
@@ -66,8 +61,9 @@ class OutputQueue(SettlingProcessQueue):
         poller.register(engines, zmq.POLLIN)
         poller.register(clients, zmq.POLLIN)
         waiting: list[list[zmq.Frame]] = []
+        patience = None
         while True:
-            ready = dict(poller.poll(self._patience_ms()))
+            ready = dict(poller.poll(patience))
             if clients in ready and self._meet_listeners(clients):
                 engines.unsubscribe(ENDS)
                 engines.subscribe(ENDS)
@@ -77,9 +73,10 @@ class OutputQueue(SettlingProcessQueue):
                     self.announced.append(time.monotonic() + CONNECT_SECONDS)
                 else:
                     waiting.append(message)
-                    if not message[0].bytes.endswith(STATUS):
+                    if not message[0].bytes.endswith(STATUS):  # which the hub would ignore
                         hub.send_multipart([self._in_prefix, *message], copy=False)
-            if self._patience_ms() is None or len(waiting) >= MOST_WAITING:
+            patience = self._patience_ms()
+            if patience is None or len(waiting) >= MOST_WAITING:
                 for message in waiting:
                     clients.send_multipart(message, copy=False)
                 waiting.clear()

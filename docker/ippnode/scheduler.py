@@ -138,7 +138,7 @@ class JournalingScheduler(TaskScheduler):
         """Pass on replies whose clients have an address that is not known."""
         if replies:
             self.tell_until = time.monotonic() + CLIENT_SECONDS
-            self.peers.replies += replies
+            self.peers.remember(*replies)
             if not self.teller.is_running():
                 self.teller.start()
 

@@ -18,7 +18,6 @@ import threading
 import time
 from base64 import b64decode
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -536,10 +535,12 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
 
     silent = dealer(context, address)
     time.sleep(0.2)
-    peers.tell(reply("one"))
+    peers.remember(reply("one"))
+    peers.tell()
     late = dealer(context, address)
     time.sleep(0.2)
-    peers.tell(reply("two"))
+    peers.remember(reply("two"))
+    peers.tell()
     # The three could be connections of one client, one after the other.
     client = Session(key=b"5ecret")
     for peer in (early, silent, late):
@@ -552,29 +553,6 @@ def test_peers_are_told_though_they_never_said_anything(context: zmq.Context) ->
 
 
 # ---- what engines print
-
-
-@contextmanager
-def running(
-    context: zmq.Context, queue: queues.SettlingProcessQueue
-) -> Iterator[tuple[str, str, zmq.Socket]]:
-    """Where the two sides of a queue listen that runs here, and its hub."""
-    hub = context.socket(zmq.SUB)
-    hub.SUBSCRIBE = b""
-    hub.RCVTIMEO = 2000
-    hub.bind("tcp://127.0.0.1:*")
-    ins, outs = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
-    queue.bind_in(ins)
-    queue.bind_out(outs)
-    queue.connect_mon(hub.LAST_ENDPOINT.decode())
-    thread = threading.Thread(target=queue.run)
-    thread.start()
-    assert not hub.poll(300)  # which also lets the queue connect
-    try:
-        yield ins, outs, hub
-    finally:
-        queue._context.term()
-        thread.join(5)
 
 
 @dataclass
@@ -605,13 +583,27 @@ def subscriptions(engine: zmq.Socket) -> set[bytes]:
 
 @pytest.fixture
 def published(context: zmq.Context) -> Iterator[Published]:
+    hub = context.socket(zmq.SUB)
+    hub.SUBSCRIBE = b""
+    hub.RCVTIMEO = 2000
+    hub.bind("tcp://127.0.0.1:*")
+    engines, clients = (f"tcp://127.0.0.1:{free_port()}" for _ in range(2))
     queue = queues.ProcessQueue(zmq.SUB, zmq.PUB, zmq.PUB, b"iopub", b"N/A")
     queue.setsockopt_in(zmq.SUBSCRIBE, b"")
-    with running(context, queue) as (engines, clients, hub):
-        engine = context.socket(zmq.XPUB)
-        engine.connect(engines)
+    queue.bind_in(engines)
+    queue.bind_out(clients)
+    queue.connect_mon(hub.LAST_ENDPOINT.decode())
+    thread = threading.Thread(target=queue.run)
+    thread.start()
+    assert not hub.poll(300)  # which also lets the queue connect
+    engine = context.socket(zmq.XPUB)
+    engine.connect(engines)
+    try:
         assert subscriptions(engine) == {b"\1", b"\1" + ENDS}
         yield Published(engine, hub, clients, context)
+    finally:
+        queue._context.term()
+        thread.join(5)
 
 
 def test_what_engines_print_waits_for_clients_that_are_told_of_them(published: Published) -> None:
