@@ -12,6 +12,7 @@ import { type ClusterPlan, planCluster } from "./components/lib/plan";
 import { DEFAULT_PYTHON, officialBase } from "./components/lib/python";
 import { bastionMistakes } from "./components/lib/ssh";
 import { abandonedNotes, findDrift } from "./config/drift";
+import { declaredHosts, dockerHere } from "./config/localHost";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
@@ -54,9 +55,10 @@ function readConfiguration() {
   const images = withLocks(pulumi.getStack(), cluster.images);
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
+    hosts: declaredHosts(cluster),
     images: withBases(images, localBase !== undefined),
     baseImage: localBase,
-    copyBaseImage: localBase !== undefined,
+    copyBaseImageFrom: localBase === undefined ? undefined : dockerHere().endpoint,
     controllerHost: controller?.host,
     basePort: controller?.basePort,
     heartbeatPeriod: controller?.heartbeatPeriod,

@@ -132,10 +132,10 @@ export interface ClusterArgs {
    */
   baseImage?: string;
   /**
-   * Whether hosts that lack the base image get it from this machine's Docker. Defaults to false.
-   * A change touches no container.
+   * Docker endpoint that hosts with another one get the base image from, if they lack it, such as
+   * `unix:///var/run/docker.sock`. Defaults to none: hosts pull it. A change touches no container.
    */
-  copyBaseImage?: boolean;
+  copyBaseImageFrom?: string;
   /**
    * The registry that ready images come from. Defaults to one without log-in. A change counts for
    * the next image that is pulled.
@@ -435,7 +435,7 @@ function declareMachines(
             context: args.imageContext ?? IMAGE_CONTEXT,
             image: withBase(plan.images[image] ?? {}, args.baseImage),
             host: settings,
-            copyBase: args.copyBaseImage,
+            copyBaseFrom: args.copyBaseImageFrom,
           },
           { parent, providers: [provider], ...freeze },
         ).imageId,

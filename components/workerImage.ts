@@ -6,7 +6,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { digest, hashFolder } from "./lib/context";
 import { evenIfFailed } from "./lib/failed";
-import { type HostArgs, hostCommand, sshEndpoint } from "./lib/hosts";
+import { type HostArgs, hostCommand } from "./lib/hosts";
 import { DEFAULT_PYTHON, officialBase } from "./lib/python";
 import { quote } from "./lib/quote";
 
@@ -55,8 +55,8 @@ export interface WorkerImageArgs {
   image: ImageArgs;
   /** The host that it is built on, that of the provider. */
   host: HostArgs;
-  /** Whether a host that lacks the base image gets it from this machine's Docker. */
-  copyBase?: boolean;
+  /** Docker endpoint that a host with another one gets the base image from, if it lacks it. */
+  copyBaseFrom?: string;
 }
 
 /** What stands for an image that could not be had; nothing is made of it. */
@@ -85,9 +85,9 @@ export class WorkerImage extends pulumi.ComponentResource {
       this.imageId = evenIfFailed(pulled, pulled.imageId, NO_IMAGE);
     } else {
       const copy =
-        args.copyBase === true && sshEndpoint(args.host.docker) !== undefined
-          ? [copyImage(`${name}-base`, base, args.host, parent)]
-          : [];
+        args.copyBaseFrom === undefined || args.copyBaseFrom === args.host.docker
+          ? []
+          : [copyImage(`${name}-base`, base, args.copyBaseFrom, args.host, parent)];
       const worker = build(
         `${name}-build`,
         "ipyparallel-worker",
@@ -132,17 +132,18 @@ export class WorkerImage extends pulumi.ComponentResource {
   }
 }
 
-/** Brings an image from this machine's Docker to a host that lacks it. */
+/** Brings an image from another Docker to a host that lacks it. */
 function copyImage(
   name: string,
   image: string,
+  from: string,
   host: HostArgs,
   opts: pulumi.CustomResourceOptions,
 ): pulumi.Resource {
   return new command.local.Command(
     name,
     {
-      create: quote("sh", COPY_SCRIPT, image, ...hostCommand(host, "").slice(0, -1)),
+      create: quote("sh", COPY_SCRIPT, image, from, ...hostCommand(host, "").slice(0, -1)),
       triggers: [image, host.docker],
       addPreviousOutputInEnv: false,
       logging: "stderr",

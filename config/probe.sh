@@ -11,10 +11,6 @@ cluster=$2
 told=
 exec 4>&1
 
-case $endpoint in
-  unix://*) export DOCKER_HOST="$endpoint" ;;
-esac
-
 echo "time $(date +%s)"
 echo "architecture $(uname -m)"
 for tool in nvidia-container-runtime-hook nvidia-container-cli nvidia-ctk; do

@@ -2,6 +2,7 @@ import type { ImageArgs, WorkerSpec } from "../components";
 import { Mistake } from "../components/lib/mistake";
 import { type ClusterPlan, planCluster } from "../components/lib/plan";
 import { mebibytes } from "../components/lib/sizes";
+import { declaredHosts } from "./localHost";
 import type { ClusterConfig, WorkerOptions } from "./schema";
 
 /** A worker, its group expanded and its defaults merged, still in the words of the stack file. */
@@ -129,6 +130,7 @@ export function planDeclared(cluster: string, config: ClusterConfig): ClusterPla
   const { controller, registry: _, minReady: __, ...same } = config;
   return planCluster(cluster, {
     ...same,
+    hosts: declaredHosts(config),
     images: toImageArgs(same.images),
     controllerHost: controller?.host,
     basePort: controller?.basePort,

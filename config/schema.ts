@@ -289,7 +289,9 @@ export const clusterSchema = z.strictObject({
     .optional(),
   hosts: z
     .record(name, host)
-    .describe("Machines with a Docker Engine, by name. Defaults to `local`, this machine's.")
+    .describe(
+      "Machines with a Docker Engine, by name. Defaults to `local`, the Docker that `docker` uses here.",
+    )
     .optional(),
   controller: controller.describe("The controller.").optional(),
   images: z

@@ -3,7 +3,7 @@
 // It runs before `npm ci`, so it uses nothing but Node's own library.
 import { pathToFileURL } from "node:url";
 import { baseImage, keptBaseImage, laterBaseImage } from "./setup/base-image.mjs";
-import { docker } from "./setup/docker.mjs";
+import { docker, useOneDocker } from "./setup/docker.mjs";
 import { packages } from "./setup/packages.mjs";
 import { plugins } from "./setup/plugins.mjs";
 import { pulumi } from "./setup/pulumi.mjs";
@@ -38,6 +38,7 @@ export const purposes = {
 /** Sets up what a purpose needs. Ends the process with a message when that fails. */
 export async function setUp(purpose) {
   try {
+    useOneDocker();
     await runSteps(purposes[purpose]);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;

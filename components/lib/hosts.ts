@@ -159,11 +159,14 @@ function knownHost(hostKey: string | undefined): string[] {
   ];
 }
 
-/** The command line that runs a command on a host, or one here for a `unix://` endpoint. */
+/**
+ * The command line that runs a command on a host; here, with that endpoint as Docker's, for a
+ * `unix://` one.
+ */
 export function hostCommand(host: HostArgs, command: string): string[] {
   const endpoint = sshEndpoint(host.docker);
   if (endpoint === undefined) {
-    return ["sh", "-c", command];
+    return ["env", `DOCKER_HOST=${host.docker}`, "sh", "-c", command];
   }
   return [
     "ssh",

@@ -254,7 +254,13 @@ describe("a host", () => {
   });
 
   it("runs a command by ssh, or here for a socket", () => {
-    assert.deepEqual(hostCommand({ docker: "unix:///x" }, "echo a"), ["sh", "-c", "echo a"]);
+    assert.deepEqual(hostCommand({ docker: "unix:///x" }, "echo a"), [
+      "env",
+      "DOCKER_HOST=unix:///x",
+      "sh",
+      "-c",
+      "echo a",
+    ]);
     const words = hostCommand({ docker: "ssh://me@a:2222" }, "echo a");
     assert.deepEqual(words.slice(-6), ["-p", "2222", "-l", "me", "a", "echo a"]);
   });

@@ -19,7 +19,7 @@ import { join } from "node:path";
 
 import { certificates } from "../../tools/setup/base-image.mjs";
 import { root } from "../../tools/setup/context.mjs";
-import { dockerSocket } from "../../tools/setup/docker.mjs";
+import { dockerSocket, useOneDocker } from "../../tools/setup/docker.mjs";
 import { atLeast, pulumiEnvironment, userHome } from "../../tools/setup/engine.mjs";
 import { eventLog } from "../../tools/setup/events.mjs";
 import { firstDifference } from "../../tools/setup/packages.mjs";
@@ -176,14 +176,32 @@ describe("atLeast", () => {
 });
 
 describe("dockerSocket", () => {
-  it("is Docker's own by default, or the one of DOCKER_HOST", () => {
-    assert.equal(dockerSocket(""), "/var/run/docker.sock");
-    assert.equal(dockerSocket("unix:///run/user/1000/docker.sock"), "/run/user/1000/docker.sock");
+  it("is the path in the endpoint, and none for a host elsewhere", () => {
+    const socket = (endpoint) => dockerSocket({ endpoint });
+    assert.equal(socket("unix:///run/user/1000/docker.sock"), "/run/user/1000/docker.sock");
+    assert.equal(socket("ssh://user@host"), undefined);
+    assert.equal(socket("tcp://127.0.0.1:2375"), undefined);
+  });
+});
+
+describe("useOneDocker", () => {
+  const after = (docker, env) => {
+    useOneDocker(docker, env);
+    return env;
+  };
+
+  it("names the same Docker to all that is run", () => {
+    const docker = { endpoint: "unix:///run/a.sock", source: "the current Docker context a" };
+    assert.deepEqual(after(docker, { DOCKER_CONTEXT: "a", HOME: "/root" }), {
+      DOCKER_HOST: "unix:///run/a.sock",
+      HOME: "/root",
+    });
   });
 
-  it("is none for a host elsewhere", () => {
-    assert.equal(dockerSocket("ssh://user@host"), undefined);
-    assert.equal(dockerSocket("tcp://127.0.0.1:2375"), undefined);
+  it("leaves alone what it can't say better", () => {
+    const env = { DOCKER_CONTEXT: "tls" };
+    assert.deepEqual(after({ endpoint: "unix:///var/run/docker.sock" }, {}), {});
+    assert.deepEqual(after({ endpoint: "tcp://h:2376", source: "DOCKER_CONTEXT=tls" }, env), env);
   });
 });
 
@@ -395,7 +413,7 @@ describe("pulumi.mjs", () => {
       recursive: true,
       filter: (path) => !path.includes(join("tools", "engine")),
     });
-    for (const name of ["package.json", "Pulumi.yaml"])
+    for (const name of ["package.json", "Pulumi.yaml", "config/localDocker.cjs"])
       cpSync(join(root, name), join(folder, name));
     mkdirSync(join(folder, "stacks"));
     writeFileSync(join(folder, "stacks", "Pulumi.dev.yaml"), "config: {}\n");

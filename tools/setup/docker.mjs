@@ -4,16 +4,36 @@ import { closeSync, existsSync, mkdirSync, openSync, readFileSync } from "node:f
 import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { localDocker, LocalDockerError } from "../../config/localDocker.cjs";
 import { local } from "./context.mjs";
 import { SetupError, aptInstall, ask, isRoot, run, which, whichRoot } from "./shell.mjs";
 
-const defaultSocket = "/var/run/docker.sock";
 const daemonLog = join(local, "log", "dockerd.log");
 
-/** The socket that Docker is asked on, or undefined when DOCKER_HOST names another kind of host. */
-export function dockerSocket(host = process.env.DOCKER_HOST) {
-  if (!host) return defaultSocket;
-  return host.startsWith("unix://") ? host.slice("unix://".length) : undefined;
+let found;
+
+/** The Docker that is used here, found once; a SetupError when its settings name none. */
+function dockerHere() {
+  try {
+    return (found ??= localDocker());
+  } catch (error) {
+    throw error instanceof LocalDockerError ? new SetupError(error.message) : error;
+  }
+}
+
+/** The socket of that Docker, or undefined when it is reached in another way. */
+export function dockerSocket({ endpoint } = dockerHere()) {
+  return endpoint.startsWith("unix://") ? endpoint.slice("unix://".length) : undefined;
+}
+
+/**
+ * Has all that this process runs use one Docker: a rootless one is not found by `docker`, and
+ * DOCKER_CONTEXT means more to some programs than to others.
+ */
+export function useOneDocker({ endpoint, source } = dockerHere(), env = process.env) {
+  if (source === undefined || !/^(unix|ssh):/.test(endpoint)) return;
+  env.DOCKER_HOST = endpoint;
+  delete env.DOCKER_CONTEXT;
 }
 
 /** Asks Docker's API over its socket: the HTTP status, or the error's code (such as ENOENT). */
@@ -67,20 +87,21 @@ export const docker = {
 };
 
 async function startEngine(reason, log) {
-  const host = process.env.DOCKER_HOST;
-  if (host) {
-    throw new SetupError(`Docker at DOCKER_HOST=${host} does not answer (${reason})`, {
-      advice: "Start it, or unset DOCKER_HOST to use Docker on this machine.",
-    });
-  }
+  const { endpoint, source } = dockerHere();
+  const socket = dockerSocket({ endpoint });
   if (reason === "EACCES") {
-    throw new SetupError(`no permission to use ${defaultSocket}`, {
+    throw new SetupError(`no permission to use ${socket}`, {
       advice:
         "Add yourself to the group docker (as root: usermod -aG docker NAME) and log in anew.",
     });
   }
+  if (source !== undefined) {
+    throw new SetupError(`Docker does not answer at ${endpoint} (${reason})`, {
+      advice: `It is what ${source} names: start it, or choose another.`,
+    });
+  }
   if (!isRoot) {
-    throw new SetupError(`Docker does not answer at ${defaultSocket} (${reason})`, {
+    throw new SetupError(`Docker does not answer at ${socket} (${reason})`, {
       advice: "Start Docker Engine, set DOCKER_HOST to one that runs, or run this once as root.",
     });
   }
