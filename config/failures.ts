@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 
 import type { ClusterPlan } from "../components/lib/plan";
 import { partsOfController, partsOfWorker } from "./leftAlone";
+import { OPEN_PORTS } from "./reach";
 import { planFromStackFile } from "./stackFile";
 
 /** An event of Pulumi's engine, as far as it is used here. */
@@ -84,6 +85,23 @@ function nameIn(urn: string): string {
   return urn.slice(urn.lastIndexOf("::") + 2);
 }
 
+/** What is to be done where Pulumi can't connect to a container, by the end of what it says. */
+const ADVICE: [end: RegExp, advice: string][] = [
+  [
+    /SSH handshake: .*$/,
+    "what listens there says nothing: is it the container, and is nothing in between?",
+  ],
+  [
+    /failed attempts: .*(i\/o timeout|timed out|deadline exceeded|no route to host|unreachable)$/i,
+    `nothing comes back from there: ${OPEN_PORTS}`,
+  ],
+  [
+    /administratively prohibited.*$/,
+    "the bastion may not forward there: AllowTcpForwarding and PermitOpen of its sshd decide",
+  ],
+  [/no such host$/, "this machine can't resolve the name: set address of the host"],
+];
+
 /** What a message begins with, and its end: the last that a command or a build printed. */
 function inOneLine(message: string): string {
   const lines = message
@@ -91,7 +109,9 @@ function inOneLine(message: string): string {
     .split("\n")
     .map((line) => line.replace(/^\s*\* /, "").trim())
     .filter((line) => line !== "" && !/^\d+ errors? occurred:$/.test(line));
-  return [...new Set([lines[0], lines.at(-1)])].join(" ");
+  const text = [...new Set([lines[0], lines.at(-1)])].join(" ");
+  const [, advice] = ADVICE.find(([end]) => end.test(text)) ?? [];
+  return advice === undefined ? text : `${text}; ${advice}`;
 }
 
 if (require.main === module) {

@@ -8,6 +8,7 @@ import { hostCommand } from "../components/lib/hosts";
 import { CONTROLLER } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import { quote } from "../components/lib/quote";
+import { OPEN_PORTS, portList, type UnreachedPorts, unreachedPorts } from "./reach";
 import { sshFailure } from "./sshFailure";
 
 /** What a look at a host told. */
@@ -32,8 +33,12 @@ export interface Probe {
   gpus?: boolean;
   /** Ports in use by others than this cluster. */
   taken: TakenPort[];
-  /** Why the controller's ports can't be reached from there. */
-  controllerFailure?: string;
+  /** A port of the controller that can't be reached from there, and why. */
+  controllerFailure?: { port: number; reason: string };
+  /** What containers there learn of the controller's name by DNS, if not its address. */
+  nameFailure?: { answer: "unknown" | "silent"; servers: string };
+  /** Ports there that can't be reached from this machine. */
+  unreached?: UnreachedPorts[];
   /** What the cluster has there, by the names of its parts. */
   parts: Map<string, Part>;
 }
@@ -114,8 +119,8 @@ const begun = new Map<string, Promise<Probe>>();
 
 /** Begins to look at all hosts of a cluster; `probeHosts` takes what is found. */
 export function beginProbes(cluster: string, plan: ClusterPlan): void {
-  for (const command of probeCommands(cluster, plan).values()) {
-    begun.set(command.join("\0"), probe(command));
+  for (const [host, command] of probeCommands(cluster, plan)) {
+    begun.set(command.join("\0"), probeFrom(plan, host, command));
   }
 }
 
@@ -123,11 +128,17 @@ export function beginProbes(cluster: string, plan: ClusterPlan): void {
 export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Map<string, Probe>> {
   const probes = [...probeCommands(cluster, plan)].map(async ([host, command]) => {
     const key = command.join("\0");
-    const looking = begun.get(key) ?? probe(command);
+    const looking = begun.get(key) ?? probeFrom(plan, host, command);
     begun.delete(key);
     return [host, await looking] as const;
   });
   return new Map(await Promise.all(probes));
+}
+
+/** What is found on one host, and on the way to it. */
+async function probeFrom(plan: ClusterPlan, host: string, command: string[]): Promise<Probe> {
+  const [found, unreached] = await Promise.all([probe(command), unreachedPorts(plan, host)]);
+  return { ...found, unreached };
 }
 
 /** What looks at each host. */
@@ -138,7 +149,7 @@ function probeCommands(cluster: string, plan: ClusterPlan): Map<string, string[]
     const host = plan.host(name);
     const words = ["sh", "-s", "--", host.docker, cluster];
     if (name !== plan.controllerHost) {
-      words.push(controller.address, String(plan.ports.engine[0]));
+      words.push(controller.address, ...plan.ports.engine.map(String));
     }
     return [name, hostCommand(host, quote(...words))];
   });
@@ -206,7 +217,16 @@ export function parseProbe(output: string, now: number): Probe {
       .flatMap(publishedPorts)
       .map(({ port }) => port),
   );
-  const [controller] = values("controller");
+  const [controller] = values("controller")
+    .map((line) => {
+      const [, port, reason = ""] = /^(\d+) (.*)$/.exec(line) ?? [];
+      return { port: Number(port), reason };
+    })
+    .sort((a, b) => a.port - b.port);
+  const [dns] = values("dns").map((line) => {
+    const [, answer, servers = ""] = /^(\S+) (.*)$/.exec(line) ?? [];
+    return { answer: answer === "silent" ? ("silent" as const) : ("unknown" as const), servers };
+  });
   const [setting] = values("ip6tables");
   const time = number("time");
   const statuses = new Map(
@@ -230,7 +250,8 @@ export function parseProbe(output: string, now: number): Probe {
       ...values("published").flatMap(publishedPorts),
       ...values("listens").map(listeningPort),
     ].filter(({ port }) => !own.has(port)),
-    controllerFailure: controller === "reached" ? undefined : controller,
+    controllerFailure: controller,
+    nameFailure: dns,
     ip6tables: setting === undefined ? undefined : setting === "true",
     gpus: values("gpus").length > 0,
     parts: new Map([
@@ -346,14 +367,13 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
         );
       }
     }
-    if (found.controllerFailure !== undefined) {
-      const { address } = plan.host(plan.controllerHost);
-      result.push(
-        unfit(
-          `the controller at ${beforePort(address)}:${String(plan.ports.engine[0])} can't be reached ` +
-            `from there (${found.controllerFailure}): open the ports that docs/several-machines.md tells of`,
-        ),
-      );
+    const lost = controllerProblem(plan, found);
+    if (lost !== undefined) {
+      result.push(found.nameFailure?.answer === "silent" ? warning(lost) : unfit(lost));
+    }
+    const dropped = portProblem(plan, host, found);
+    if (dropped !== undefined) {
+      result.push(dropped.stops ? unfit(dropped.message) : warning(dropped.message));
     }
     const translates =
       found.ip6tables ?? (found.docker === undefined || !isOlder(found.docker, [27]));
@@ -397,6 +417,49 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
     }
     return result;
   });
+}
+
+/** Why engines on a host can't reach the controller, if that is so. */
+export function controllerProblem(plan: ClusterPlan, found: Probe): string | undefined {
+  const { controllerFailure, nameFailure } = found;
+  const { address } = plan.host(plan.controllerHost);
+  if (nameFailure !== undefined) {
+    const what = nameFailure.answer === "unknown" ? "does not know it" : "does not answer";
+    return (
+      `containers there can't resolve the controller's name ${address}: DNS ` +
+      `(${nameFailure.servers}) ${what}, and they do not see the host's /etc/hosts; set ` +
+      `hosts.${plan.controllerHost}.address to an IP address`
+    );
+  }
+  return controllerFailure === undefined
+    ? undefined
+    : `the controller at ${beforePort(address)}:${String(controllerFailure.port)} can't be ` +
+        `reached from there (${controllerFailure.reason}): ${OPEN_PORTS}`;
+}
+
+/**
+ * Ports of a host that can't be reached from this machine. Without the controller's SSH port
+ * nothing can be done, once its container is there. Before, Docker may still open what it publishes.
+ */
+function portProblem(
+  { controllerHost }: ClusterPlan,
+  host: string,
+  { unreached = [], parts }: Probe,
+): { message: string; stops: boolean } | undefined {
+  const [first] = unreached;
+  if (first === undefined) {
+    return undefined;
+  }
+  const runs = ({ part }: UnreachedPorts) => parts.get(part)?.state === "running";
+  return {
+    message:
+      `ports ${portList(unreached)} can't be reached from this machine (${first.reason}): ` +
+      OPEN_PORTS,
+    stops: unreached.some(
+      (one) =>
+        one.part === CONTROLLER && one.purpose === "SSH" && host === controllerHost && runs(one),
+    ),
+  };
 }
 
 /** Whether a version is before another one, which is given by its first numbers. */

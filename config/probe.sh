@@ -1,7 +1,7 @@
 #!/bin/sh
 # Looks at a Docker host and prints what it finds, a line each: a word and its value.
 #
-#   probe.sh DOCKER-ENDPOINT CLUSTER [CONTROLLER-ADDRESS CONTROLLER-PORT]
+#   probe.sh DOCKER-ENDPOINT CLUSTER [CONTROLLER-ADDRESS CONTROLLER-PORT...]
 #
 # Nothing is changed. What can't be found out is left out; only a missing Docker is told as such.
 set -u
@@ -10,6 +10,30 @@ endpoint=$1
 cluster=$2
 told=
 exec 4>&1
+
+# limit SECONDS COMMAND...: `timeout`, which macOS lacks; without it a process group by other means.
+# shellcheck disable=SC2016 # a script of its own, also for xargs
+limit='
+limit() {
+  if command -v timeout >/dev/null; then
+    timeout "$@"
+    return
+  fi
+  seconds=$1
+  shift
+  set -m 2>/dev/null
+  { "$@" <&5 & } 5<&0
+  limited=$!
+  { sleep "$seconds" && { kill -- "-$limited" || kill "$limited"; }; } </dev/null >/dev/null 2>&1 4>&- 5<&- &
+  timer=$!
+  set +m
+  wait "$limited"
+  result=$?
+  { kill -- "-$timer" || kill "$timer"; } 2>/dev/null
+  return "$result"
+}
+'
+eval "$limit"
 
 echo "time $(date +%s)"
 echo "architecture $(uname -m)"
@@ -25,20 +49,83 @@ done
   echo # the last line may have no end
 } | sed -n 's/.*"ip6tables": *\([a-z]*\).*/ip6tables \1/p'
 
+# What DNS says of a name: whether one of the servers knows it, with one of the domains or without.
+# A server that does not answer within a second is passed over.
+# shellcheck disable=SC2016 # a script of its own, for bash
+look_up='
+name=$1 servers=$2 domains=$3 answer=silent
+for full in "$name" $(printf "$name.%s " $domains); do
+  question="\\x5a\\x1f\\x01\\x00\\x00\\x01\\x00\\x00\\x00\\x00\\x00\\x00"
+  for label in ${full//./ }; do
+    question+=$(printf "\\\\x%02x%s" "${#label}" "$label")
+  done
+  for server in $servers; do
+    exec 3<>"/dev/udp/$server/53" || continue
+    printf "$question\\x00\\x00\\x01\\x00\\x01" >&3 # in one write, so that it is one packet
+    # Byte 4 ends with the kind of answer, 0 for one and 3 for no such name; bytes 7 and 8 count.
+    set -- $(timeout 1 dd bs=512 count=1 <&3 2>/dev/null | od -A n -t u1 -N 8)
+    exec 3<&-
+    [ $# -eq 8 ] || continue
+    [ $(($7 + $8)) -eq 0 ] || { echo known; exit; }
+    case $(($4 % 16)) in 0 | 3) answer=unknown ;; esac
+  done
+done
+echo "$answer"
+'
+
+# What containers here would learn of a name: Docker has them ask the servers in its own settings, or
+# those of the host, and nobody else: the names in /etc/hosts are the host's alone.
+resolve() {
+  case $1 in
+    *:* | localhost) return ;;
+    *[!0-9.]*) ;;
+    *) return ;;
+  esac
+  file=/etc/resolv.conf
+  stub=/run/systemd/resolve/resolv.conf # what systemd-resolved asks, which knows /etc/hosts itself
+  words() { awk -v key="$1" '$1 ~ "^(" key ")$" { $1 = ""; print }' "$file" | xargs; }
+  if [ "$(words nameserver)" = 127.0.0.53 ] && [ -e "$stub" ]; then
+    file=$stub
+  fi
+  servers=$(tr -d ' \t\n' </etc/docker/daemon.json 2>/dev/null |
+    sed -n 's/.*"dns":\[\([^]]*\)\].*/\1/p' | tr ',"' '  ' | xargs)
+  servers=${servers:-$(words nameserver)}
+  if [ -n "$servers" ]; then
+    answer=$(timeout 4 bash -c "$look_up" look-up "$1" "$servers" "$(words 'search|domain')" 2>/dev/null)
+    echo "dns ${answer:-silent} $servers"
+  fi
+}
+
 # Whether the controller can be reached from here, asked while the rest is looked at. An answer of
 # any kind, a refusal too, says that the way is open.
 reach() {
   answer=$(timeout 4 bash -c "exec 3<>/dev/tcp/$1/$2" 2>&1)
   status=$?
   case "$status $answer" in
-    0*) echo "controller reached" ;;
-    124*) echo "controller no answer within 4 s" ;;
-    *refused*) echo "controller reached" ;;
-    *) echo "controller $(printf '%s\n' "$answer" | sed 's/.*: //' | tail -n 1)" ;;
+    0* | *refused*) ;;
+    124*) echo "controller $2 no answer within 4 s" ;;
+    *) echo "controller $2 $(printf '%s\n' "$answer" | sed 's/.*: //' | tail -n 1)" ;;
   esac
 }
+way() {
+  address=$1
+  shift
+  dns=$(resolve "$address")
+  case $dns in
+    "" | "dns known"*) ;;
+    *)
+      echo "$dns"
+      return
+      ;;
+  esac
+  for port; do
+    reach "$address" "$port" &
+  done
+  wait
+}
 if [ $# -ge 4 ] && command -v bash >/dev/null && command -v timeout >/dev/null; then
-  reach "$3" "$4" &
+  shift 2
+  way "$@" &
 fi
 
 # What Docker has for containers.
@@ -60,11 +147,11 @@ engine() {
 # is asked first, since it knows what runs in the workers; only who is not among those it tells of is
 # asked besides. Of many containers only some are asked at once, and after 5 s none any more.
 # shellcheck disable=SC2016 # a script of its own, for xargs
-look='
+look=$limit'
   part=$1 state=$2 id=$3
   if [ "$state" = running ]; then
     # What runs in a container can not be asked when the disk of its host is full, for one.
-    if status=$(timeout 5 docker exec "$id" ippctl status 2>&1); then
+    if status=$(limit 5 docker exec "$id" ippctl status 2>&1); then
       echo "status $part $status"
     else
       echo "silent $part $(printf "%s" "$status" | tail -n 1)"
@@ -82,13 +169,13 @@ containers() {
     $1 == own && $3 == "running" { print "runs " $2 }
     { fflush() } # lines stay whole among those of `engine`'
   own=$(printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '$1 == own { print $2, $3, $4 }')
-  told=$(printf '%s\n' "$own" | grep '^controller ' | timeout 2 xargs -r -n 3 sh -c "$look" look)
+  told=$(printf '%s\n' "$own" | grep '^controller ' | limit 2 xargs -r -n 3 sh -c "$look" look)
   printf '%s\n' "$own" | while read -r part state id; do
     case $state,$told in
       running,"status controller "*"\"container\": \"$id\""*) echo "told $part" >&4 ;;
       *) echo "$part $state $id" ;;
     esac
-  done | timeout 5 xargs -r -n 3 -P 16 sh -c "$look" look
+  done | limit 5 xargs -r -n 3 -P 16 sh -c "$look" look
 }
 
 if command -v docker >/dev/null; then

@@ -1,6 +1,7 @@
 import { CONTROLLER, dockerName } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
-import type { EngineStatus, Part, Probe } from "./preflight";
+import { controllerProblem, type EngineStatus, type Part, type Probe } from "./preflight";
+import { OPEN_PORTS, portList } from "./reach";
 
 /** One worker, as declared and as found. */
 export interface WorkerStatus {
@@ -118,6 +119,24 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
         : { lastRestart: new Date(last.last_restart * 1000).toISOString(), reason: last.reason }),
     };
   });
+  for (const [host, probe] of probes) {
+    if (probe.failure !== undefined || plan.leftAlone(host)) {
+      continue;
+    }
+    const lost = controllerProblem(plan, probe);
+    if (lost !== undefined) {
+      missing.push(`host ${host}: ${lost}`);
+    }
+    const running = (probe.unreached ?? []).filter(
+      ({ part }) => probe.parts.get(part)?.state === "running",
+    );
+    if (running[0] !== undefined) {
+      missing.push(
+        `host ${host}: ports ${portList(running)} can't be reached from this machine ` +
+          `(${running[0].reason}): ${OPEN_PORTS}`,
+      );
+    }
+  }
   for (const [host, { parts }] of probes) {
     const moved = [...parts].filter(
       ([part, { status }]) =>

@@ -27,10 +27,10 @@ export interface SshTarget {
  *
  * A container that was just started refuses connections for some tenths of a second, and a busy
  * sshd may drop some (MaxStartups): ten dials, each a little later than the one before, span
- * about 10 s.
+ * about 10 s. Where a firewall swallows them, they end within a minute.
  */
 export function sshConnection({ host, port, hostKey, privateKey }: SshTarget): ConnectionArgs {
-  const dialing = { dialErrorLimit: 10, perDialTimeout: 10 };
+  const dialing = { dialErrorLimit: 10, perDialTimeout: 4 };
   const connection = { host: host.address, port, user: CONTAINER_USER, privateKey, hostKey };
   if (host.bastion === undefined) {
     return { ...connection, ...dialing };

@@ -15,7 +15,8 @@ import secrets
 import signal
 import socket
 import time
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,12 +33,15 @@ from ippnode.tasks import essential
 
 REGISTRATION_SECONDS = 45.0
 """An engine that is not registered this long after its start is started again."""
+REACH_SECONDS = 20.0
+"""After which it counts that nothing answers at the controller's address."""
 STEADY_POLL_SECONDS = 2.0
 STARTING_POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 """Starts that may fail in a row before `ippctl engines` gives up."""
 SSHD_PORT = 2222
+LISTENS = "something listens there, but does not accept the engine file's keys"
 ANSWER_SECONDS = 0.5
 """An engine that takes longer does not answer, as far as the status is concerned."""
 STOP_SECONDS = 2.5
@@ -294,7 +298,7 @@ class WorkerAgent:
         await self._apply(declared, connection)
         said = ""
         try:
-            async with asyncio.timeout(timeout), self.changed:
+            async with asyncio.timeout(timeout) as limit, self._giving_up(limit), self.changed:
                 while missing := self._missing():
                     if any(s.failures >= ENOUGH_FAILURES for s in missing):
                         raise TimeoutError
@@ -337,6 +341,21 @@ class WorkerAgent:
             return f"{who} can't reach the controller at {self.hub.url}: {await self._probe()}"
         return f"{who} started, but has not registered yet"
 
+    @asynccontextmanager
+    async def _giving_up(self, limit: asyncio.Timeout) -> AsyncIterator[None]:
+        """Bring a limit forward where nothing answers at the controller's address."""
+
+        async def give_up() -> None:
+            await asyncio.sleep(REACH_SECONDS)
+            if not self.hub_answers.is_set() and await self._probe() != LISTENS:
+                limit.reschedule(asyncio.get_running_loop().time())
+
+        task = asyncio.create_task(give_up())
+        try:
+            yield
+        finally:
+            task.cancel()
+
     async def _probe(self) -> str:
         """Why the hub does not answer, as far as a plain TCP connection can tell."""
         host, port = self.hub.url.removeprefix("tcp://").rsplit(":", 1)
@@ -348,7 +367,7 @@ class WorkerAgent:
             return "no answer within 3 seconds"
         except OSError as error:
             return error.strerror or str(error)
-        return "something listens there, but does not accept the engine file's keys"
+        return LISTENS
 
     async def status(self, options: dict[str, Any], stdin: Any, progress: Progress) -> Any:
         """`ippctl status`: what runs here."""

@@ -1041,3 +1041,46 @@ def test_a_broken_request_gets_an_answer_too(
         server.close()
 
     run(work)
+
+
+@pytest.mark.parametrize("url", ["tcp://no-such-name.invalid:40001", "tcp://127.0.0.1:1"])
+def test_worker_stops_waiting_where_nothing_answers_at_the_controllers_address(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "REACH_SECONDS", 0.01)
+    agent = object.__new__(worker.WorkerAgent)
+    agent.hub = ModuleType("hub")
+    agent.hub.url = url
+
+    async def waits() -> bool:
+        agent.hub_answers = asyncio.Event()
+        try:
+            async with asyncio.timeout(60) as limit, agent._giving_up(limit):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            return False
+        return True
+
+    assert asyncio.run(asyncio.wait_for(waits(), 30)) is False
+
+
+def test_worker_goes_on_waiting_where_the_controller_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(worker, "REACH_SECONDS", 0.01)
+    agent = object.__new__(worker.WorkerAgent)
+    probed = asyncio.Event()
+
+    async def listens() -> str:
+        probed.set()
+        return worker.LISTENS
+
+    async def waits() -> bool:
+        agent.hub_answers = asyncio.Event()
+        async with asyncio.timeout(60) as limit, agent._giving_up(limit):
+            await probed.wait()
+            await asyncio.sleep(0)
+            return limit.when() > asyncio.get_running_loop().time() + 30
+
+    agent._probe = listens
+    assert asyncio.run(waits())

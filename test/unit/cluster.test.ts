@@ -62,7 +62,7 @@ describe("Cluster", () => {
       port: 2202,
       user: "ipp",
       dialErrorLimit: 10,
-      perDialTimeout: 10,
+      perDialTimeout: 4,
     });
     assert.match(privateKey as string, /^-----BEGIN PRIVATE KEY-----/);
     assert.match(hostKey as string, /^ssh-ed25519 /);

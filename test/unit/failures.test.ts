@@ -60,6 +60,32 @@ describe("failuresOf", () => {
     assert.equal(othersReady, false);
   });
 
+  const dials: [string, RegExp][] = [
+    [
+      "after 10 failed attempts: dial tcp 192.0.2.2:21234: i/o timeout",
+      /: engines: after 10 .* i\/o timeout; nothing comes back from there: open the ports that docs\/several-machines.md lists/,
+    ],
+    [
+      "after 10 failed attempts: dial tcp 192.0.2.2:21234: SSH handshake: context deadline exceeded",
+      /; what listens there says nothing/,
+    ],
+    [
+      "after 10 failed attempts: ssh: rejected: administratively prohibited (open failed)",
+      /; the bastion may not forward there/,
+    ],
+    [
+      "after 10 failed attempts: dial tcp: lookup far on 10.0.0.53:53: no such host",
+      /; this machine can't resolve the name/,
+    ],
+    ["after 10 failed attempts: dial tcp 192.0.2.2:21234: connection refused", /refused$/],
+  ];
+  for (const [message, line] of dials) {
+    it(`says what to do after "${message.slice(26)}"`, () => {
+      const [first] = failuresOf(plan, [...failed("w2-engines-start", message), ready]).lines;
+      assert.match(first ?? "", line);
+    });
+  }
+
   it("takes what can't be removed for nobody's failure, and for one of the run", () => {
     const events = [...failed("w3-container", "no"), ...failed("network-b", "in use", "delete")];
     const { lines, othersReady } = failuresOf(plan, [...events, ready]);
