@@ -88,6 +88,10 @@ export interface EngineStatus {
   /** At a worker: when it was last restarted, in seconds since 1970, and why. */
   last_restart?: number | null;
   reason?: string;
+  /** At a worker: how often it ended in the last two minutes. */
+  recent_ends?: number;
+  /** At a worker: why it was started without what is in its home folder; "" if it was not. */
+  without_home?: string;
   /** At the controller: the worker that it belongs to, and the tasks that it has. */
   worker?: string;
   tasks?: number;

@@ -34,6 +34,9 @@ export interface ClusterStatus {
 /** Free bytes below which a host's disk counts as full. */
 const FULL_BELOW = 16 * 1024 ** 2;
 
+/** Ends of an engine in two minutes from which on it counts as restarted again and again. */
+const CRASH_LOOP_ENDS = 3;
+
 /** Whether an engine does what it should. */
 function works({ state = "", answers = true }: EngineStatus): boolean {
   return answers && ["registered", "answering", "busy"].includes(state);
@@ -81,6 +84,21 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
         ? "does not answer"
         : `is ${engine.state ?? "unknown"}${because(reason)}`;
       missing.push(`${name}: engine ${String(slot)} ${how}`);
+    }
+    for (const { slot, reason, recent_ends: ends = 0, without_home: cause } of engines) {
+      if (ends >= CRASH_LOOP_ENDS) {
+        missing.push(
+          `${name}: engine ${String(slot)} ended ${String(ends)} times in the last 2 minutes` +
+            because(reason),
+        );
+      }
+      if (cause) {
+        missing.push(
+          `${name}: engine ${String(slot)} runs without the profile and modules in /home/ipp, ` +
+            `since it could not start with them (${cause}); remove what a task left there, then ` +
+            `\`docker restart ${dockerName(plan.name, name)}\``,
+        );
+      }
     }
     if (status?.superseded === true) {
       missing.push(

@@ -3,8 +3,9 @@
 ipyparallel sends functions as byte code. That is another in each minor version of Python, and does
 not say which one it is of, but it has a form: it begins with RESUME, which has another number in
 most versions, and each instruction has its own number and count of cache entries. What has not the
-form of this Python's byte code is refused. Between 3.11 and 3.12, which share most numbers, what
-passes is made of instructions that mean the same in both (but for one function in 1,000).
+form of this Python's byte code is refused. Python 3.11 and 3.12 share most numbers, and make the
+same byte code of one function in 60: such a function runs, but the client refuses its result (see
+`results`). So one rule holds: engines take functions from clients of their own Python alone.
 
 Functions of ipyparallel and of this project are not refused but found by their names, since every
 engine has them. So data (`push`, `pull`, `scatter`) and source code reach an engine of any Python.
@@ -31,16 +32,24 @@ OWN_FILE = re.compile(r".*[/\\](ipyparallel|ippnode)[/\\](.+)\.py")
 """A file of the packages that clients, controller and engines have alike."""
 
 
+MINOR = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""This Python's minor version."""
+
+
 class AnotherPython(Exception):
     """A function was made by another minor version of Python than the engine's."""
 
     def __init__(self, function: str) -> None:
-        minor = f"{sys.version_info.major}.{sys.version_info.minor}"
         super().__init__(
-            f"{function} is byte code of another Python than this engine's {minor}: use a client "
-            f"with Python {minor}, or an engine with the client's (images.NAME.python), or send "
-            "source with execute()"
+            f"{display_name(function)} is byte code of another Python than this engine's {MINOR}: "
+            f"use a client with Python {MINOR}, or an engine with the client's "
+            "(images.NAME.python), or send source with execute()"
         )
+
+
+def display_name(function: str) -> str:
+    """A function's name as messages have it; `<lambda>` and the like stay as they are."""
+    return function if function[-1:] in (">", ")") or " " in function else f"{function}()"
 
 
 def _one_of(names: Iterable[str], caches: int = 0) -> bytes:
@@ -66,6 +75,10 @@ FOREIGN_END = b"\xad\x03\x77\x01" if sys.version_info < (3, 12) else b"no code e
 """How generators of Python 3.12 end; to Python 3.11, which never compiles that, it is a jump."""
 
 
+received: set[str] = set()
+"""Names of the functions that came as byte code, and were taken, since this was last cleared."""
+
+
 def is_native(code: bytes) -> bool:
     """Whether this Python can have compiled this byte code."""
     return FORM.fullmatch(code) is not None and not code.endswith(FOREIGN_END)
@@ -78,18 +91,20 @@ def guard() -> None:
     @functools.wraps(make)  # it goes by its name into what is packed here
     def code_ctor(*args: Any) -> CodeType:
         given = dict(zip(codeutil._code_attr_names, args, strict=False))
-        if is_native(given["code"]):
-            return make(*args)
         qualname = given["qualname"]
         if not isinstance(qualname, str):  # Python 3.10 has none there
             qualname = given["name"]
+        if is_native(given["code"]):
+            if not OWN_FILE.fullmatch(given["filename"]):
+                received.add(qualname)
+            return make(*args)
         return _own(given["filename"], qualname) or _refuse(qualname)
 
     codeutil.code_ctor = code_ctor
 
 
 def _refuse(name: str) -> CodeType:
-    raise AnotherPython(name if name.endswith(">") else f"{name}()")
+    raise AnotherPython(name)
 
 
 def _own(filename: str, qualname: str) -> CodeType | None:

@@ -18,10 +18,12 @@ from ipyparallel.engine.app import IPEngine
 from jupyter_client.connect import ConnectionFileMixin
 from traitlets.config import Config
 
-from ippnode import bytecode, paths, peerloss
+from ippnode import bytecode, paths, peerloss, results, surroundings, usercode
 from ippnode.forkserver import set_process_name
+from ippnode.kernel import EngineKernel
 from ippnode.outbox import Outbox
 from ippnode.output_thread import OutputThread
+from ippnode.streams import EngineStream
 from ippnode.typemap import TypeMap
 
 # The debugger costs each engine 0.1 CPU seconds and 15 MiB (it also imports numpy), and can't be
@@ -35,6 +37,7 @@ del sys.modules["debugpy"]
 serialize.can_map = canning.can_map = TypeMap(canning.can_map)
 
 bytecode.guard()
+results.install()
 
 # A kernel could make clients of itself, and would import what these need. An engine's kernel has
 # no connection file that they could use.
@@ -52,12 +55,25 @@ OOM_SCORE = 500
 
 
 def warm_up() -> None:
-    """Import what every engine does when it starts or sends its first result."""
+    """Import what every engine does when it starts, sends its first result, or shows an error.
+
+    Here it is shared, and no file that a task has left is found in its place.
+    """
     for module in (
         "IPython.core.completerlib",
+        "IPython.core.magics.namespace",
         "IPython.core.oinspect",
         "IPython.extensions.storemagic",
+        "executing._position_node_finder",
+        "ippnode.content",
+        "ippnode.probe",
+        "platform",
+        "pygments.formatters.html",
+        "pygments.formatters.terminal256",
+        "pygments.lexers.python",
+        "pygments.styles.default",
         "sqlite3",
+        "stack_data.serializing",
         "tornado.locks",
         "tornado.platform.asyncio",
     ):
@@ -83,6 +99,14 @@ class Engine(IPEngine):
             if not self.stopped:
                 raise
 
+    users_modules_last = False
+    """Whether modules of the user's come after all others."""
+
+    def init_signal(self) -> None:
+        """Handle signals; and, since the kernel was just made, look at the user's modules."""
+        super().init_signal()
+        surroundings.find_users_modules(last=self.users_modules_last)
+
     def _signal_stop(self, *args: Any) -> None:
         self.stopped = True
         super()._signal_stop(*args)
@@ -91,6 +115,7 @@ class Engine(IPEngine):
         """Begin to work, and to keep results."""
         await super().complete_registration(*args)
         Outbox(self.kernel)
+        usercode.reset_signals_in_children(self._signal_stop)
 
 
 class Heart(heartmonitor.Heart):
@@ -134,24 +159,35 @@ def run_engine(job: dict[str, Any], report: Callable[[str], None]) -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     try:
         limit_threads(job["threads"])
+        config = Config()
+        if job["cautious"]:
+            surroundings.without_profile(config)
+        config.IPEngine.work_dir = surroundings.enter_home()
+        surroundings.restore_environment()
+        surroundings.find_users_modules(last=job["cautious"])
         for module in job["imports"]:
             importlib.import_module(module)
-        config = Config()
+        surroundings.leave_users_modules()
+        sys.argv[:] = ["ipengine"]
+        config.IPEngine.out_stream_factory = EngineStream
         config.Session.session = job["ident"]
         config.IPEngine.timeout = 15.0
         # The agent asks the hub itself; an engine whose controller is away keeps its state.
         config.IPEngine.max_heartbeat_misses = 0
         app = Engine.instance(config=config, log_level=logging.WARNING)
+        app.users_modules_last = job["cautious"]
         interface = job["connection"]["interface"]
         Heart.options = peerloss.engine_options(job["patience_ms"], interface)
         app.context.sockopts.update(Heart.options)
         engine_app.Heart = Heart
         engine_app.IOPubThread = OutputThread
+        engine_app.Kernel = EngineKernel
         app.log.addHandler(LastCritical(report))
         app.connection_info_env = json.dumps(job["connection"])
         if job["curve"]:
             app.curve_publickey, app.curve_secretkey = (k.encode() for k in job["curve"])
         app.initialize([])
+        surroundings.leave_users_modules()  # ipyparallel adds the working folder
         app.start()
     except Exception as error:
         report(f"{type(error).__name__}: {error}\n")

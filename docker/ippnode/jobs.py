@@ -30,6 +30,8 @@ class Process:
     pid: int = 0
     started: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
+    status: int = 0
+    """Its exit status, or minus the signal that ended it."""
     why: str = ""
     """How it ended and, as far as known, why."""
 
@@ -89,6 +91,7 @@ class Jobs:
             else:
                 process = self.running.pop(key)
                 reason = event["reason"].strip().splitlines()
+                process.status = event["status"]
                 process.why = describe_status(event["status"])
                 if reason:
                     process.why += f": {reason[-1]}"

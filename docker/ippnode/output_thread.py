@@ -35,6 +35,8 @@ class OutputThread(IOPubThread):
         super().__init__(socket, session=session)
 
     def _really_send(self, msg: list[bytes], *args: Any, **kwargs: Any) -> None:
+        if not self._is_master_process():  # the sockets are no forked child's
+            return
         if msg[0].endswith(STATUS):
             topic, _, _, _, header, _, content = msg
             if b"idle" in content:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+INSTALLED = Path("/opt/ipp")
+"""Our own code; root's."""
 RUN = Path("/run/ipp")
 SOCKET = RUN / "agent.sock"
 """The agent's Unix socket, which `ippctl` talks to."""
@@ -10,6 +12,7 @@ CONTROL = RUN / "control"
 LOG = RUN / "log" / "current"
 """The last lines that the service wrote."""
 
+TMP = Path("/tmp")
 HOME = Path("/home/ipp")
 KEEP = HOME / ".ipp"
 ENGINE_FILE = KEEP / "ipcontroller-engine.json"

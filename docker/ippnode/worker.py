@@ -15,6 +15,7 @@ import secrets
 import signal
 import socket
 import time
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,6 +41,10 @@ STARTING_POLL_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 30.0
 ENOUGH_FAILURES = 3
 """Starts that may fail in a row before `ippctl engines` gives up."""
+ENOUGH_WITH_USERS_FILES = 2
+"""Starts that may fail in a row before an engine is started without what is in the home folder."""
+LOOP_SECONDS = 120.0
+"""Ends that are so recent are counted together: of a few, the status says so."""
 SSHD_PORT = 2222
 LISTENS = "something listens there, but does not accept the engine file's keys"
 ANSWER_SECONDS = 0.5
@@ -76,6 +81,10 @@ class Slot:
     restarted_at: float | None = None
     reason: str = ""
     """Why the last incarnation ended."""
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=100))
+    """When the last incarnations ended."""
+    cautious_because: str = ""
+    """Why it is started without the user's files; "" when it is not."""
     task: asyncio.Task[None] | None = None
 
 
@@ -99,6 +108,7 @@ class WorkerAgent:
         self.look_now = asyncio.Event()
         self.changed = asyncio.Condition()
         self.applying = asyncio.Lock()
+        self.memory_kills = machine.MemoryKills()
 
     async def run(self) -> None:
         """Bring up what is declared, and keep it up until SIGTERM."""
@@ -154,6 +164,9 @@ class WorkerAgent:
             slot.reason = await self._live(slot)
             print(f"engine {slot.number} ({slot.ident}) {slot.reason}", flush=True)
             slot.failures = 0 if slot.registered.is_set() else slot.failures + 1
+            if slot.failures >= ENOUGH_WITH_USERS_FILES and self.hub_answers.is_set():
+                slot.cautious_because = slot.cautious_because or slot.reason
+            slot.ends.append(time.monotonic())
             slot.restarts += 1
             slot.restarted_at = time.time()
             await self._mark(slot, "failed" if slot.failures >= ENOUGH_FAILURES else "restarting")
@@ -161,7 +174,7 @@ class WorkerAgent:
 
     async def _live(self, slot: Slot) -> str:
         """One incarnation of an engine, from start to end; returns why it ended."""
-        hub, job = self.hub, self._running_job(slot.number) or self._new_job(slot.number)
+        hub, job = self.hub, self._running_job(slot.number) or self._new_job(slot)
         slot.ident = job["ident"]
         slot.registered.clear()
         slot.missing.clear()
@@ -186,6 +199,8 @@ class WorkerAgent:
             if slot.registered.is_set():
                 await self._mark(slot, "registered")
                 await _first(slot.process.ended, slot.missing)
+            if slot.process.status == -signal.SIGKILL and self.memory_kills.recent():
+                return f"ended by signal SIGKILL: {machine.out_of_memory()}"
             return slot.process.why or "was no longer known to the controller"
         finally:
             cancelled = asyncio.current_task().cancelling()
@@ -201,13 +216,14 @@ class WorkerAgent:
         jobs = (process.job for process in self.jobs.running.values())
         return next((job for job in jobs if job["slot"] == number), None)
 
-    def _new_job(self, number: int) -> dict[str, Any]:
+    def _new_job(self, slot: Slot) -> dict[str, Any]:
         """A new incarnation of a slot's engine."""
         keys = zmq.curve_keypair() if self.hub.connection.get("curve_serverkey") else None
         return {
-            "slot": number,
-            "ident": f"{self.name}-{number}-{secrets.token_hex(4)}",
+            "slot": slot.number,
+            "ident": f"{self.name}-{slot.number}-{secrets.token_hex(4)}",
             "imports": self.imports,
+            "cautious": bool(slot.cautious_because),
             "threads": max(machine.cores() // max(len(self.slots), 1), 1),
             "connection": self.hub.connection,
             "patience_ms": self.hub.patience_ms,
@@ -225,6 +241,7 @@ class WorkerAgent:
         """Look at the hub's list: often while an engine starts, else every few seconds."""
         while True:
             self.look_now.clear()
+            self.memory_kills.look()
             if self.hub:
                 await self._look()
             starting = any(s.process and not s.registered.is_set() for s in self.slots.values())
@@ -292,6 +309,7 @@ class WorkerAgent:
         self.claims = {self.name: self.claim}
         for slot in self.slots.values():
             slot.failures = 0
+            slot.cautious_because = ""
         changed_imports = self.hub is not None and self.imports != declared["imports"]
         if changed_imports and set(declared["imports"]) - set(self.imports):
             await self._set_count(0)
@@ -383,6 +401,7 @@ class WorkerAgent:
         slots = list(self.slots.values())
         answers = await asyncio.gather(*(self._answers(slot) for slot in slots))
         declared, connection = read_json(paths.DECLARED), read_json(paths.ENGINE_FILE)
+        recent = time.monotonic() - LOOP_SECONDS
         return {
             "role": "worker",
             "worker": self.name,
@@ -405,12 +424,14 @@ class WorkerAgent:
                     "restarts": slot.restarts,
                     "last_restart": slot.restarted_at,
                     "reason": slot.reason,
+                    "recent_ends": sum(t > recent for t in slot.ends),
+                    "without_home": slot.cautious_because,
                 }
                 for slot, answering in zip(slots, answers, strict=True)
             ],
             "sshd": machine.listens(SSHD_PORT),
             **record.look(SET_UP),
-            "disks": machine.disks([paths.HOME, paths.RUN]),
+            "disks": machine.disks([paths.HOME, paths.RUN, paths.TMP]),
             "clock": machine.clock(self.hub.skew if self.hub else 0.0),
         }
 

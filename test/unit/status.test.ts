@@ -44,6 +44,27 @@ describe("clusterStatus", () => {
     assert.deepEqual(missing({ w1: works("w1") }, { w2: works("w2") }), []);
   });
 
+  it("names engines that end again and again, also while they are there", () => {
+    const reason = "ended by signal SIGKILL: out of memory";
+    const ends = (recent_ends: number) => ({
+      superseded: false,
+      engines: [{ ...engine("w1"), recent_ends, reason }],
+    });
+    assert.deepEqual(missing({ w1: ends(2) }, { w2: works("w2") }), []);
+    assert.deepEqual(missing({ w1: ends(7) }, { w2: works("w2") }), [
+      `w1: engine 1 ended 7 times in the last 2 minutes: ${reason}`,
+    ]);
+  });
+
+  it("names engines that could not start with what is in their home folder", () => {
+    const engines = [{ ...engine("w1"), without_home: "exited with status 1: SystemExit: 1" }];
+    const [line] = missing({ w1: { superseded: false, engines } }, { w2: works("w2") });
+    assert.match(
+      line ?? "",
+      /^w1: engine 1 runs without .* \/home\/ipp, .*\(exited .* SystemExit: 1\); .*`docker restart ipp-dev-w1`$/,
+    );
+  });
+
   it("tells of the old container of a worker that was moved", () => {
     assert.deepEqual(missing({ w1: works("w1") }, { w1: superseded, w2: works("w2") }), [
       "w1: an old container of it is left on host b, without engines; remove it there: " +
