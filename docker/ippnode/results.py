@@ -6,10 +6,12 @@ for ever. A client is any Python with ipyparallel, so what is to happen there co
 calls, which pickle makes, that give the value or, in its place, an exception for `get()` to raise.
 """
 
+import functools
 import importlib
 import operator
 import pickle
 import sys
+import zlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,20 +23,31 @@ from ippnode import bytecode
 from ippnode.usercode import completed
 
 OPEN = """
-def open_result(data):
+def open_result(data, modules):
     try:
         for module in modules:
             __import__(module)
-        return loads(data)
+        return pickle.loads(data)
     except Exception as error:
-        return RemoteError("UnreadableResult", f"{message} {type(error).__name__}: {error}", "")
+        why = f"{type(error).__name__}: {error}"
+        return RemoteError(
+            "UnreadableResult",
+            f"the task is done, but its result can't be unpickled by this client: {why}",
+            "",
+        )
 """
 """Unpickles a result in a client."""
-MESSAGE = "the task is done, but its result can't be unpickled by this client:"
+NAME = f"_open_result_{zlib.crc32(OPEN.encode()):08x}"
+OPENED = (
+    "(getattr(keeper, name, None) "
+    "or setattr(keeper, name, exec(source, names) or names['open_result']) "
+    "or getattr(keeper, name))(data, modules)"
+)
+"""The result; what unpickles it is compiled once in each client, and kept at ipyparallel.error."""
 NAMES_A_CLASS = b"\x93"
 """The instruction of pickle before which nothing is looked up that a client may lack."""
-PROTOCOL = 4
-"""Which any client reads."""
+PLACE = b"\0" * 256
+"""Stands for a pickled result where the calls around it are pickled beforehand."""
 NUMPY_1, NUMPY_2 = "numpy.core.multiarray", "numpy._core.multiarray"
 """Where numpy's values are made when they are unpickled; later versions have the former, too."""
 
@@ -70,23 +83,40 @@ def serialize_result(value: Any, **thresholds: int) -> list[Any]:
 
 def _safe(data: bytes) -> bytes:
     """The pickled data as calls that give its value or an exception."""
-    opened: Any = None
-    if NAMES_A_CLASS in data:
+    function = min(bytecode.received, default="")
+    if not function and b"code_ctor" in data:
+        function = "a function in the result"
+    names_a_class = NAMES_A_CLASS in data
+    if not names_a_class and not function:
+        return data
+    before, after = _around(function, names_a_class, b"CannedArray" in data)
+    return b"".join((before, pickle.BINBYTES8, len(data).to_bytes(8, "little"), data, after))
+
+
+@functools.lru_cache(maxsize=256)
+def _around(function: str, names_a_class: bool, has_arrays: bool) -> tuple[bytes, bytes]:
+    """What comes before and after a pickled result: how it is unpickled, and for which Python."""
+    opened = Call(pickle.loads, PLACE)
+    if names_a_class:
         names = {
-            "RemoteError": RemoteError,
-            "loads": pickle.loads,
-            "message": MESSAGE,
-            "modules": ["numpy"] if b"CannedArray" in data else [],
+            "data": PLACE,
+            "keeper": Call(importlib.import_module, "ipyparallel.error"),
+            "modules": ["numpy"] if has_arrays else [],
+            "name": NAME,
+            "names": {
+                "pickle": Call(importlib.import_module, "pickle"),
+                "RemoteError": RemoteError,
+            },
             "source": OPEN,
-            "data": data,
         }
-        opened = Call(eval, "exec(source) or open_result(data)", names)
-    if bytecode.received:
-        value = opened or Call(pickle.loads, data)
-        why = str(bytecode.AnotherPython(sorted(bytecode.received)[0]))
-        refusal = Call(RemoteError, "AnotherPython", why, "")
-        opened = Call(dict.get, {sys.hexversion >> 16: value}, CLIENTS_PYTHON, refusal)
-    return pickle.dumps(opened, PROTOCOL) if opened else data
+        opened = Call(eval, OPENED, names)
+    if function:
+        refusal = Call(RemoteError, "AnotherPython", str(bytecode.AnotherPython(function)), "")
+        opened = Call(dict.get, {sys.hexversion >> 16: opened}, CLIENTS_PYTHON, refusal)
+    # Protocol 3 has no frames, in which the place would have to be.
+    packed = pickle.dumps(opened, 3)
+    before, after = packed.split(pickle.BINBYTES + len(PLACE).to_bytes(4, "little") + PLACE)
+    return before, after
 
 
 def _be_readable_by_numpy_1() -> None:

@@ -56,7 +56,7 @@ def without_profile(config: Config) -> None:
     """Have IPython begin with an empty profile in place of the user's."""
     folder = paths.RUN / "ipython"
     folder.mkdir(mode=0o700, exist_ok=True)
-    config.IPEngine.ipython_dir = str(folder)
+    config.BaseIPythonApplication.ipython_dir = str(folder)
     config.InteractiveShellApp.exec_PYTHONSTARTUP = False
 
 

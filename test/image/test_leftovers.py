@@ -150,15 +150,18 @@ def test_an_empty_home_folder(home: Cluster) -> None:
     comes_back(home)
 
 
-def test_a_full_home_folder(image: str) -> None:
+@pytest.mark.parametrize("path", ["/home/ipp/.ipython", "/tmp", "/run"])
+def test_a_full_folder(image: str, path: str) -> None:
     with Cluster(image) as cluster:
         cluster.create("controller")
-        # Docker gives a tmpfs to root, whatever folder it is mounted on.
-        cluster.create("w1", "--tmpfs=/home/ipp/.ipython:size=64k,uid=1000,mode=700")
+        size = "2m" if path == "/run" else "64k"
+        cluster.create("w1", f"--tmpfs={path}:size={size},uid=1000,exec,mode=1777")
         cluster.start_controller()
-        cluster.run("w1", "sh", "-c", "cat /dev/zero > /home/ipp/.ipython/full")
+        cluster.run("w1", "sh", "-c", f"cat /dev/zero > {path}/left")
         cluster.engines("w1", 1)
-        assert "No space left" in cluster.status("w1")["engines"][0]["without_home"]
+        cluster.full_strength(cluster.client(), {"w1": 1}, 30)
+        full = [folder for folder, disk in cluster.status("w1")["disks"].items() if disk["full"]]
+        assert full == {"/tmp": ["/tmp"], "/run": ["/run/ipp"]}.get(path, [])
 
 
 # ---- engines that end again and again
@@ -195,8 +198,10 @@ def test_a_crash_loop_is_reported_with_its_reason(image: str) -> None:
 def test_an_agent_that_does_not_answer_is_named_with_its_last_words(image: str) -> None:
     with Cluster(image) as cluster:
         cluster.create("controller")
+        there = "test -S /run/ipp/agent.sock && echo yes"
+        wait_until("it", 20, lambda: cluster.run("controller", "sh", "-c", there))
         cluster.run(
             "controller", "sh", "-c", "rm /run/ipp/agent.sock; echo words >> /run/ipp/log/current"
         )
         with pytest.raises(ControlFailed, match=r"does not answer: .*; its log ends with: .*words"):
-            cluster.ippctl("controller", "ready", "--timeout=1", stdin={})
+            cluster.ippctl("controller", "ready", "--timeout=1", stdin={"workers": {}})

@@ -86,6 +86,20 @@ def test_numpys_values_are_readable_by_numpy_1() -> None:
         assert pickle.loads(pickle.dumps(value, 4)) is not None
 
 
+def test_functions_in_results_are_for_clients_with_the_same_python(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def double(n: int) -> int:
+        return 2 * n
+
+    double.__module__ = "__main__"
+    packed = results.serialize_result(double)
+    assert serialize.deserialize_object(packed)[0](4) == 8
+    monkeypatch.setattr(sys, "hexversion", 0x030E00F0)
+    refused = serialize.deserialize_object(packed)[0]
+    assert "a function in the result is byte code of another Python" in str(refused)
+
+
 async def _three() -> int:
     return 3
 
