@@ -26,6 +26,15 @@ def write_private(path: Path, text: str) -> bool:
     return True
 
 
+def is_gone(path: Path) -> bool:
+    """Whether there is no such file; False also where that can't be told."""
+    try:
+        path.stat()
+    except OSError as error:
+        return isinstance(error, FileNotFoundError)
+    return False
+
+
 def canonical(value: Any) -> str:
     """The one JSON text of a value: equal values have equal text (sorted keys, no spaces)."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -19,13 +19,14 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import zmq
 import zmq.asyncio
 
 from ippnode import machine, paths, peerloss, record
-from ippnode.files import canonical, digest, read_json, write_private
+from ippnode.files import canonical, digest, is_gone, read_json, write_private
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.jobs import Jobs, Process
 from ippnode.relay import ControlRelay
@@ -57,6 +58,8 @@ SET_UP = {
     paths.DECLARED: "the declared number of engines",
 }
 """What `ippctl engines` writes, and how it is called."""
+KEPT = (paths.CLAIM, paths.APPLIED, *SET_UP)
+"""All that this container comes back with."""
 
 
 def pause_after(failures: int) -> float:
@@ -100,8 +103,10 @@ class WorkerAgent:
         self.slots: dict[int, Slot] = {}
         self.hub: Hub | None = None
         self.known: dict[str, int] = {}
-        self.claim = paths.CLAIM.read_text() if paths.CLAIM.exists() else ""
+        self.claim = ""
         """What this container is known by."""
+        with suppress(OSError):
+            self.claim = paths.CLAIM.read_text()
         self.claims: dict[str, str] = {}
         """What the hub is still to be told: that the worker was set up here."""
         self.hub_answers = asyncio.Event()
@@ -109,6 +114,8 @@ class WorkerAgent:
         self.changed = asyncio.Condition()
         self.applying = asyncio.Lock()
         self.memory_kills = machine.MemoryKills()
+        self.kept: dict[Path, str] = {}
+        """What was last set up, for when a task sweeps the home folder."""
 
     async def run(self) -> None:
         """Bring up what is declared, and keep it up until SIGTERM."""
@@ -119,10 +126,12 @@ class WorkerAgent:
             {"engines": self.engines, "status": self.status, "health": self.health}
         )
         declared, connection = read_json(paths.DECLARED), read_json(paths.ENGINE_FILE)
+        self._remember()
         if declared and connection:
             await self._apply(declared, connection)
         watch = essential(self._watch_hub())
         await stop.wait()
+        self._restore_swept()
         server.close()
         watch.cancel()
         await self._set_count(0)
@@ -235,6 +244,22 @@ class WorkerAgent:
         async with self.changed:
             self.changed.notify_all()
 
+    # ---- what is kept in the home folder
+
+    def _remember(self) -> None:
+        self.kept = {}
+        for path in KEPT:
+            with suppress(OSError):
+                self.kept[path] = path.read_text()
+
+    def _restore_swept(self) -> None:
+        """Write again what was set up, if all of it is gone: a single file is for `up` to see."""
+        if self.kept and all(is_gone(path) for path in self.kept):
+            print("the home folder was emptied: what was set up is written again", flush=True)
+            with suppress(OSError):
+                for path, text in self.kept.items():
+                    write_private(path, text)
+
     # ---- what the hub knows
 
     async def _watch_hub(self) -> None:
@@ -242,6 +267,7 @@ class WorkerAgent:
         while True:
             self.look_now.clear()
             self.memory_kills.look()
+            self._restore_swept()
             if self.hub:
                 await self._look()
             starting = any(s.process and not s.registered.is_set() for s in self.slots.values())
@@ -302,6 +328,7 @@ class WorkerAgent:
             write_private(paths.ENGINE_FILE, canonical(connection))
             write_private(paths.DECLARED, canonical(declared))
             record.note(list(SET_UP))
+            self._remember()
         except OSError as error:
             raise Failed(
                 f"worker {self.name}: can't write {error.filename}: {error.strerror}"

@@ -139,14 +139,18 @@ def test_a_home_folder_without_rights(home: Cluster) -> None:
     comes_back(home)
 
 
-def test_an_empty_home_folder(home: Cluster) -> None:
+def test_an_emptied_home_folder(home: Cluster) -> None:
     client = home.client()
-    client[:].execute(
+    code = (
         "import os, shutil\nfor name in os.listdir('/home/ipp'):\n"
-        "    if name != '.ipp': shutil.rmtree(f'/home/ipp/{name}', ignore_errors=True)",
-        block=True,
+        "    shutil.rmtree(f'/home/ipp/{name}', ignore_errors=True)"
     )
+    before = home.status("w1")["applied"]
+    client[:].execute(code, block=True)
     home.docker("restart", "w1")
+    home.full_strength(home.client(), {"w1": 1}, 30)
+    status = home.status("w1")
+    assert (status["applied"], status["drift"]) == (before, [])
     comes_back(home)
 
 
