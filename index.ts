@@ -184,6 +184,9 @@ async function readArguments(): Promise<ClusterArgs> {
     repairs: drift.engines,
     profileRepair: drift.profile,
     unreachableHosts,
+    imagesPresent: Object.fromEntries(
+      [...probes].flatMap(([host, { images }]) => (images === undefined ? [] : [[host, images]])),
+    ),
   };
 }
 

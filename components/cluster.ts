@@ -174,6 +174,11 @@ export interface ClusterArgs {
    */
   profileRepair?: string;
   /**
+   * Names of the images that each host has, by the host's name; an image that is declared and not
+   * among them is built again. Defaults to what the last update left. A change touches no container.
+   */
+  imagesPresent?: { [host: string]: string[] };
+  /**
    * Names of hosts that can't be reached at the moment: what is there is left as it is, and their
    * workers are not waited for. Defaults to none.
    */
@@ -436,6 +441,7 @@ function declareMachines(
             image: withBase(plan.images[image] ?? {}, args.baseImage),
             host: settings,
             copyBaseFrom: args.copyBaseImageFrom,
+            present: args.imagesPresent?.[host],
           },
           { parent, providers: [provider], ...freeze },
         ).imageId,

@@ -4,11 +4,12 @@ import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { digest, hashFolder } from "./lib/context";
+import { digest, hashContext } from "./lib/context";
 import { evenIfFailed } from "./lib/failed";
 import { type HostArgs, hostCommand } from "./lib/hosts";
 import { DEFAULT_PYTHON, officialBase } from "./lib/python";
 import { quote } from "./lib/quote";
+import { repairable } from "./lib/repair";
 
 /**
  * What an image holds. A change of any of it builds or pulls anew, and replaces the containers that
@@ -57,12 +58,14 @@ export interface WorkerImageArgs {
   host: HostArgs;
   /** Docker endpoint that a host with another one gets the base image from, if it lacks it. */
   copyBaseFrom?: string;
+  /** Names of the images that the host has, if that is known: others are built again. */
+  present?: string[];
 }
 
 /** What stands for an image that could not be had; nothing is made of it. */
 const NO_IMAGE = "none";
 
-const COPY_SCRIPT = relative(process.cwd(), require.resolve("./scripts/copy-image.sh"));
+const BUILD_SCRIPT = relative(process.cwd(), require.resolve("./scripts/build-image.cjs"));
 
 /** The image of workers and controller on one Docker host (that of the provider). */
 export class WorkerImage extends pulumi.ComponentResource {
@@ -84,70 +87,74 @@ export class WorkerImage extends pulumi.ComponentResource {
       );
       this.imageId = evenIfFailed(pulled, pulled.imageId, NO_IMAGE);
     } else {
-      const copy =
-        args.copyBaseFrom === undefined || args.copyBaseFrom === args.host.docker
-          ? []
-          : [copyImage(`${name}-base`, base, args.copyBaseFrom, args.host, parent)];
-      const worker = build(
-        `${name}-build`,
-        "ipyparallel-worker",
-        args.context,
-        {
+      const worker = build(`${name}-build`, {
+        repository: "ipyparallel-worker",
+        context: args.context,
+        buildArgs: {
           BASE_IMAGE: base,
           PYTHON: python,
           ...(lock === undefined ? { PACKAGES: packages.join(" ") } : { LOCK: lock }),
           APT_PACKAGES: aptPackages.join(" "),
         },
-        { ...parent, dependsOn: copy },
-      );
-      const image =
+        copiedBase:
+          args.copyBaseFrom === undefined ? undefined : { image: base, from: args.copyBaseFrom },
+      });
+      const own =
         context === undefined
-          ? worker
-          : build(`${name}-own`, "ipyparallel-own", context, { WORKER_IMAGE: worker.name }, parent);
-      this.imageId = evenIfFailed(image, image.imageId, NO_IMAGE);
+          ? undefined
+          : build(`${name}-own`, {
+              repository: "ipyparallel-own",
+              context,
+              buildArgs: { WORKER_IMAGE: worker.image },
+              after: worker.built,
+            });
+      const { built, image } = own ?? worker;
+      // The image that is there, by its name: a refresh sees whether it is still.
+      const found = new docker.RemoteImage(
+        `${name}-image`,
+        { name: image, keepLocally },
+        { ...parent, dependsOn: built },
+      );
+      this.imageId = evenIfFailed(found, found.imageId, NO_IMAGE);
     }
     this.registerOutputs();
 
-    function build(
-      resource: string,
-      repository: string,
-      folder: string,
-      buildArgs: Record<string, pulumi.Input<string>>,
-      opts: pulumi.CustomResourceOptions,
-    ): docker.RemoteImage {
-      const content = hashFolder(folder);
-      return new docker.RemoteImage(
+    /** Declares the build of an image, whose name says what is in it. */
+    function build(resource: string, { repository, context, buildArgs, copiedBase, after }: Build) {
+      const content = hashContext(context);
+      const image = `${repository}:${digest(content, JSON.stringify(buildArgs))}`;
+      const lost = args.present !== undefined && !args.present.includes(image);
+      const built = new command.local.Command(
         resource,
         {
-          name: pulumi
-            .output(buildArgs)
-            .apply((given) => `${repository}:${digest(content, JSON.stringify(given))}`),
-          build: { context: folder, buildArgs },
-          triggers: { content, ...buildArgs },
-          keepLocally,
+          create: quote("node", BUILD_SCRIPT),
+          stdin: JSON.stringify({
+            docker: args.host.docker,
+            shell: hostCommand(args.host, "").slice(0, -1),
+            image,
+            context,
+            buildArgs,
+            copiedBase,
+          }),
+          triggers: [image, lost ? `missing at ${new Date().toISOString()}` : ""],
+          addPreviousOutputInEnv: false,
         },
-        opts,
+        {
+          ...parent,
+          ...repairable("triggers[1]", lost ? "it is missing" : undefined),
+          ...(after === undefined ? {} : { dependsOn: after }),
+        },
       );
+      return { image, built };
     }
   }
 }
 
-/** Brings an image from another Docker to a host that lacks it. */
-function copyImage(
-  name: string,
-  image: string,
-  from: string,
-  host: HostArgs,
-  opts: pulumi.CustomResourceOptions,
-): pulumi.Resource {
-  return new command.local.Command(
-    name,
-    {
-      create: quote("sh", COPY_SCRIPT, image, from, ...hostCommand(host, "").slice(0, -1)),
-      triggers: [image, host.docker],
-      addPreviousOutputInEnv: false,
-      logging: "stderr",
-    },
-    opts,
-  );
+/** An image that is built. */
+interface Build {
+  repository: string;
+  context: string;
+  buildArgs: Record<string, string>;
+  copiedBase?: { image: string; from: string };
+  after?: pulumi.Resource;
 }

@@ -48,7 +48,7 @@ export function partsOfController({ name, controllerHost }: ClusterPlan): Parts 
 }
 
 function imageResources(cluster: string, image: string, host: string): string[] {
-  return ["base", "build", "own", "pull"].map(
+  return ["build", "own", "image", "pull"].map(
     (kind) => `${cluster}-image-${image}-${host}-${kind}`,
   );
 }

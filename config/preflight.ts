@@ -23,6 +23,8 @@ export interface Probe {
   memory?: number;
   /** Free bytes where Docker keeps images and containers. */
   disk?: number;
+  /** Names of the images that were built here, or for here. */
+  images?: string[];
   /** As `uname -m` names it. */
   architecture?: string;
   /** Seconds by which the host's clock is ahead of this machine's. */
@@ -248,6 +250,7 @@ export function parseProbe(output: string, now: number): Probe {
     cores: number("cores"),
     memory: number("memory"),
     disk: number("disk", 1024),
+    images: values("images")[0]?.split(" ").filter(Boolean),
     architecture: values("architecture")[0],
     clockOffset: time === undefined ? undefined : time - now,
     taken: [

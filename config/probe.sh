@@ -140,6 +140,8 @@ engine() {
   echo "cores ${rest%% *}"
   rest=${rest#* }
   echo "memory ${rest%% *}"
+  images=$(docker image ls --filter 'reference=ipyparallel-*' \
+    --format '{{.Repository}}:{{.Tag}}' 2>/dev/null) && echo "images" $images
   echo "disk $(df -P -k "${rest#* }" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 }
 

@@ -1,27 +1,22 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+
+import * as buildContext from "../scripts/build-context.cjs";
+import { Mistake } from "./mistake";
 
 /**
- * A hash of every file below a folder: of its path, its content, and whether it can be executed.
+ * A hash of the context of a build: of the path, kind and content of each file that
+ * `.dockerignore` does not exclude.
  *
- * @param folder the folder, as a Docker build context.
+ * @param folder the folder that is the context.
  * @returns 64 hex digits.
- * @throws if the folder can't be read.
+ * @throws Mistake if something of it can't be read.
  */
-export function hashFolder(folder: string): string {
-  const hash = createHash("sha256");
-  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .filter((path) => !path.includes("__pycache__"))
-    .sort();
-  for (const path of files) {
-    const content = createHash("sha256").update(readFileSync(path)).digest("hex");
-    const executable = (statSync(path).mode & 0o100) !== 0 ? "x" : "-";
-    hash.update(`${content} ${executable} ${path.slice(folder.length + 1)}\n`);
+export function hashContext(folder: string): string {
+  try {
+    return buildContext.hashContext(folder);
+  } catch (error) {
+    throw new Mistake(error instanceof Error ? error.message : String(error));
   }
-  return hash.digest("hex");
 }
 
 /** A short hash of texts, for names. */

@@ -218,8 +218,8 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       "c-engines-start",
       "host3",
       "image-default-host3",
-      "image-default-host3-base",
       "image-default-host3-build",
+      "image-default-host3-image",
       "network-host3",
     ]);
     const others = changed(preview).filter((name) => !/^(c|host3)(-|$)|-host3(-|$)/.test(name));
@@ -244,8 +244,8 @@ print(json.dumps([c[i].apply_sync(read) for i in c.ids if c._engines[i].startswi
       "e-engines-start",
       "host3",
       "image-default-host3",
-      "image-default-host3-base",
       "image-default-host3-build",
+      "image-default-host3-image",
       "network-host3",
     ]);
     const others = changed(preview).filter((name) => !/^(e|host3)(-|$)|-host3(-|$)/.test(name));

@@ -34,7 +34,8 @@ describe("Cluster", () => {
       "dev-controller-container docker:index/container:Container",
       "dev-controller-setup command:remote:Command",
       "dev-image-default-local ipyparallel:index:WorkerImage",
-      "dev-image-default-local-build docker:index/remoteImage:RemoteImage",
+      "dev-image-default-local-build command:local:Command",
+      "dev-image-default-local-image docker:index/remoteImage:RemoteImage",
       "dev-keys ipyparallel:index:Keys",
       "dev-keys-seed command:local:Command",
       "dev-local pulumi:providers:docker",
@@ -229,8 +230,9 @@ describe("Cluster", () => {
       workers: [{ name: "w1" }, { name: "w2", image: "later" }, { name: "w3", image: "own" }],
     });
     const bases = ["default", "later", "own"].map((image) => {
-      const { build } = named(mixed, `dev-image-${image}-local-build`).inputs;
-      const { buildArgs } = build as { buildArgs: Record<string, string> };
+      const { buildArgs } = stdin(named(mixed, `dev-image-${image}-local-build`)) as {
+        buildArgs: Record<string, string>;
+      };
       return [buildArgs.PYTHON, buildArgs.BASE_IMAGE];
     });
     assert.deepEqual(bases, [
