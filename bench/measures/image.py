@@ -14,6 +14,7 @@ from lib.stats import Sample, ratios
 
 FIGURES = ["rebuild", "rebuild-layers"]
 
+BUILD = "command:local:Command"
 IMAGE = "docker:index/remoteImage:RemoteImage"
 DEFAULT_BASE = "python:3.11-slim-bookworm"
 
@@ -33,7 +34,8 @@ def measure(context: Context) -> None:
         before_by_hand = plain_build(folder, arguments, [])
         stack.up()
         before = image_of(stack)
-        target = ("--target", before["urn"])
+        build = before["urn"].replace(IMAGE, BUILD).removesuffix("-image") + "-build"
+        target = ("--target", build, "--target", before["urn"])
         for _ in context.repeat("rebuild"):
             by_hand = plain_build(
                 folder,
@@ -43,7 +45,7 @@ def measure(context: Context) -> None:
             stack.declare(cluster(name, [1], images={"default": {"packages": [unseen_package()]}}))
             operation = stack.up(*target)
             # The first of each is the new image; what follows is the removal of the old one.
-            begin = operation.first("resourcePreEvent", IMAGE)
+            begin = operation.first("resourcePreEvent", BUILD)
             end = operation.first("resOutputsEvent", IMAGE)
             after = image_of(stack)["outputs"]["imageId"]
             if begin is None or end is None or after == before["outputs"]["imageId"]:
