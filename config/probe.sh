@@ -141,7 +141,7 @@ engine() {
   rest=${rest#* }
   echo "memory ${rest%% *}"
   images=$(docker image ls --filter 'reference=ipyparallel-*' \
-    --format '{{.Repository}}:{{.Tag}}' 2>/dev/null) && echo "images" $images
+    --format '{{.Repository}}:{{.Tag}}' 2>/dev/null) && printf 'images %s\n' "$(printf '%s' "$images" | tr '\n' ' ')"
   echo "disk $(df -P -k "${rest#* }" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 }
 

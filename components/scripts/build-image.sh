@@ -20,6 +20,7 @@ settings=$(head -c "$length")
 if docker image inspect "$image" >/dev/null 2>&1; then
   exit 0
 fi
+arguments='' proxies=''
 eval "$settings"
 
 if grep -qs '"proxies"' "${DOCKER_CONFIG:-${HOME:-}/.docker}/config.json"; then
