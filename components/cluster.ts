@@ -13,7 +13,7 @@ import { ifMade } from "./lib/failed";
 import { type HostArgs, sshEndpoint, sshOptions } from "./lib/hosts";
 import { deriveHostKey, deriveKeys } from "./lib/keys";
 import { Mistake } from "./lib/mistake";
-import { CONTROLLER, dockerLabels, dockerName } from "./lib/names";
+import { CONTROLLER, dockerLabels, dockerName, OWNER_LABEL } from "./lib/names";
 import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
 import { DEFAULT_PYTHON } from "./lib/python";
@@ -179,6 +179,11 @@ export interface ClusterArgs {
    */
   imagesPresent?: { [host: string]: string[] };
   /**
+   * Ids of networks of the cluster that are on a host and not in the state any more, by the host's
+   * name: they are imported, and the containers in them stay. Defaults to none.
+   */
+  networkIds?: { [host: string]: string };
+  /**
    * Names of hosts that can't be reached at the moment: what is there is left as it is, and their
    * workers are not waited for. Defaults to none.
    */
@@ -197,6 +202,11 @@ export class Cluster extends pulumi.ComponentResource {
    * to; else empty.
    */
   public readonly beforeConnect: pulumi.Output<string>;
+  /**
+   * The cluster's fingerprint: everything that it has on a Docker host has it as the label
+   * `ipyparallel.owner`. It stays the same as long as the cluster's keys do.
+   */
+  public readonly owner: pulumi.Output<string>;
   /** Which ports on which host are used, and who connects to whom. */
   public readonly ports: pulumi.Output<PortRule[]>;
   /** The same as rules of a firewall, for each host: `ufw` commands and an `nft` table. */
@@ -211,7 +221,7 @@ export class Cluster extends pulumi.ComponentResource {
       throw new Mistake(mistakes.join("\n"));
     }
     super("ipyparallel:index:Cluster", name, {}, opts);
-    const { seed } = new Keys(`${name}-keys`, { parent: this });
+    const { seed, owner } = new Keys(`${name}-keys`, { parent: this });
     const keys = seed.apply((value) => deriveKeys(value, plan.keyGeneration));
     const hostKey = (part: string) =>
       seed.apply((value) => deriveHostKey(value, plan.keyGeneration, part));
@@ -222,7 +232,7 @@ export class Cluster extends pulumi.ComponentResource {
       privateKey: keys.client.private,
     });
 
-    const machines = declareMachines(this, name, args, plan);
+    const machines = declareMachines(this, name, args, plan, owner);
     const home = machines(plan.controllerHost);
     const controllerSsh = ssh(CONTROLLER, plan.controllerHost, plan.ports.ssh);
     const controller = new ControllerProfile(
@@ -230,7 +240,7 @@ export class Cluster extends pulumi.ComponentResource {
       {
         cluster: name,
         profile: plan.profile,
-        owner: pulumi.unsecret(seed.apply(fingerprint)),
+        owner,
         image: home.image(DEFAULT_IMAGE),
         network: home.network,
         address: plan.host(plan.controllerHost).address,
@@ -256,6 +266,7 @@ export class Cluster extends pulumi.ComponentResource {
         `${name}-${planned.name}`,
         {
           cluster: name,
+          owner,
           worker: planned.name,
           image: machine.image(planned.image),
           network: machine.network,
@@ -322,6 +333,7 @@ export class Cluster extends pulumi.ComponentResource {
     );
     this.profile = pulumi.output(plan.profile);
     this.beforeConnect = pulumi.output(plan.dialsIpv6 ? "zmq.Context.instance().IPV6 = 1" : "");
+    this.owner = owner;
     this.ports = pulumi.output(plan.portRules);
     this.firewall = pulumi.output(firewallRules(plan.portRules));
     this.missing = up.apply((workers) => {
@@ -393,7 +405,12 @@ function declareMachines(
   name: string,
   args: ClusterArgs,
   plan: ClusterPlan,
+  owner: pulumi.Output<string>,
 ): (host: string) => Machine {
+  const labels = (part: string) => [
+    ...dockerLabels(name, part),
+    { label: OWNER_LABEL, value: owner },
+  ];
   const declare = (host: string): Machine => {
     const settings = plan.host(host);
     const workers = plan.workers.filter((worker) => worker.host === host);
@@ -420,12 +437,12 @@ function declareMachines(
       {
         name: dockerName(name, ...(ipv6 ? ["ipv6"] : [])),
         driver: "bridge",
-        labels: dockerLabels(name, "network"),
+        labels: labels("network"),
         ...(ipv6 ? { ipv6 } : {}),
         ...(host === plan.controllerHost ? { options: LARGE_PACKETS } : {}),
       },
       // Neither a controller that moves nor an older version is a reason to make a network anew.
-      { ...child, ignoreChanges: ["options"] },
+      { ...child, import: args.networkIds?.[host], ignoreChanges: ["options", "labels"] },
     );
     const imageNames = new Set(workers.map((worker) => worker.image));
     if (host === plan.controllerHost) {
@@ -454,8 +471,9 @@ function declareMachines(
         volume,
         new docker.Volume(
           `${name}-volume-${volume}-${host}`,
-          { name: dockerName(name, "volume", volume), labels: dockerLabels(name, "volume") },
-          child,
+          { name: dockerName(name, "volume", volume), labels: labels("volume") },
+          // One that an older version made keeps the labels that it has, and its content.
+          { ...child, ignoreChanges: ["labels"] },
         ),
       ]),
     );
@@ -473,9 +491,4 @@ function declareMachines(
 
 function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
-}
-
-/** What tells one cluster's seed from another's without giving it away. */
-function fingerprint(seed: string): string {
-  return sha256(`fingerprint ${seed}`).slice(0, 16);
 }

@@ -20,7 +20,7 @@ export interface ControllerProfileArgs {
   cluster: string;
   /** Name of the IPython profile on the user's machine. A change moves the client file. */
   profile: string;
-  /** What marks the profile as this cluster's own. */
+  /** The cluster's fingerprint, which marks container and profile as its own. */
   owner: pulumi.Input<string>;
   /** Id of the image. A change replaces the container. */
   image: pulumi.Input<string>;
@@ -72,6 +72,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
     ];
     const node = nodeArgs({
       cluster: args.cluster,
+      owner: args.owner,
       part: CONTROLLER,
       role: "controller",
       image: args.image,

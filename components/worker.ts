@@ -8,6 +8,8 @@ import { repairable } from "./lib/repair";
 export interface WorkerArgs {
   /** Name of the cluster. A change replaces the container. */
   cluster: string;
+  /** The cluster's fingerprint. A change replaces the container. */
+  owner: pulumi.Input<string>;
   /** Name of the worker, part of its engines' idents. A change replaces the container. */
   worker: string;
   /** Id of the image. A change replaces the container. */

@@ -1,7 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { CONTAINER_USER, dockerLabels, dockerName } from "./names";
+import { CONTAINER_USER, dockerLabels, dockerName, OWNER_LABEL } from "./names";
 import { SSH_PORT_IN_CONTAINER } from "./ports";
 
 /** A port of a container that is published on its host. */
@@ -16,6 +16,8 @@ export interface PublishedPort {
 export interface NodeSettings {
   /** The cluster's name. */
   cluster: string;
+  /** The cluster's fingerprint. */
+  owner: pulumi.Input<string>;
   /** The worker's name, or `controller`. */
   part: string;
   role: "controller" | "worker";
@@ -143,6 +145,7 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     labels: [
       ...dockerLabels(node.cluster, node.part),
       { label: "ipyparallel.repaired", value: node.repair ?? "" },
+      { label: OWNER_LABEL, value: node.owner },
       ...Object.entries(options.labels ?? {}).map(([label, value]) => ({ label, value })),
     ],
     networkMode: "bridge",

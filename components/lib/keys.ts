@@ -1,4 +1,10 @@
-import { createPrivateKey, createPublicKey, hkdfSync, type KeyObject } from "node:crypto";
+import {
+  createHash,
+  createPrivateKey,
+  createPublicKey,
+  hkdfSync,
+  type KeyObject,
+} from "node:crypto";
 
 /** Everything secret of a cluster, derived from one seed. */
 export interface KeySet {
@@ -20,6 +26,14 @@ export interface SshKeyPair {
   private: string;
   /** Public key as in `authorized_keys`: type and Base64, no comment. */
   public: string;
+}
+
+/**
+ * The fingerprint of a cluster: it differs from that of any other, and reveals nothing of the seed.
+ * It stays the same as long as the seed does, whatever happens to the stack's name or backend.
+ */
+export function fingerprint(seed: string): string {
+  return createHash("sha256").update(`fingerprint ${seed}`).digest("hex").slice(0, 16);
 }
 
 /**

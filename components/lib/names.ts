@@ -16,10 +16,22 @@ export function dockerName(cluster: string, ...parts: string[]): string {
   return ["ipp", cluster, ...parts].join("-");
 }
 
-/** Labels that every Docker object of a cluster carries, so that it can be found and told apart. */
+/** Label with the name of the cluster that a Docker object belongs to. */
+export const CLUSTER_LABEL = "ipyparallel.cluster";
+
+/** Label with the name of the worker, or what else it is for. */
+export const PART_LABEL = "ipyparallel.part";
+
+/**
+ * Label with the fingerprint of the cluster that a Docker object belongs to: names of clusters are
+ * unique in one state only, and others may use the same Docker.
+ */
+export const OWNER_LABEL = "ipyparallel.owner";
+
+/** Labels by which the Docker objects of a cluster are found. */
 export function dockerLabels(cluster: string, part: string): { label: string; value: string }[] {
   return [
-    { label: "ipyparallel.cluster", value: cluster },
-    { label: "ipyparallel.part", value: part },
+    { label: CLUSTER_LABEL, value: cluster },
+    { label: PART_LABEL, value: part },
   ];
 }

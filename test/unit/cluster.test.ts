@@ -53,6 +53,22 @@ describe("Cluster", () => {
     ]);
   });
 
+  it("labels all that it has on hosts with one fingerprint, which is no secret", async () => {
+    const mounts = [{ volume: "data", target: "/data" }];
+    const declared = await cluster({ workers: [{ name: "w1", mounts }, { name: "w2" }] });
+    const onHosts = declared.filter(({ type }) => /Container|Network|Volume/.test(type));
+    assert.equal(onHosts.length, 5);
+    const owners = onHosts.map(({ name, inputs, secrets }) => {
+      assert.ok(!secrets.includes("labels"), name);
+      const labels = inputs.labels as { label: string; value: string }[];
+      return labels.find(({ label }) => label === "ipyparallel.owner")?.value ?? "none";
+    });
+    assert.equal(new Set(owners).size, 1);
+    assert.match(owners[0] as string, /^[0-9a-f]{16}$/);
+    const { owner } = stdin(named(declared, "dev-controller-client"));
+    assert.equal(owner, owners[0]);
+  });
+
   it("starts as many engines as declared, over a pinned SSH connection", () => {
     const { inputs, secrets } = named(declared, "dev-w2-engines-start");
     assert.equal(inputs.create, "ippctl engines --count 3 --timeout 60");

@@ -173,6 +173,7 @@ describe("a container", () => {
   it("gets memory without swap, mounts and limits, and nothing that is not declared", () => {
     const node = {
       cluster: "c",
+      owner: "o",
       part: "w",
       role: "worker" as const,
       image: "i",
