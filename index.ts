@@ -16,8 +16,11 @@ import { declaredHosts, dockerHere } from "./config/localHost";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
 import { probeHosts, type Problem, problems } from "./config/preflight";
+import { checkProfile } from "./config/profileFiles";
 import { enoughEngines, expandWorkers, toImageArgs, toWorkerSpec } from "./config/resolve";
 import type { ClusterConfig } from "./config/schema";
+import { programBackend, readState, type StackState } from "./config/stackState";
+import { findUntracked, removeObjects, untrackedNotes } from "./config/untracked";
 
 type Images = Record<string, ImageArgs>;
 
@@ -56,6 +59,7 @@ function readConfiguration() {
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
     hosts: declaredHosts(cluster),
+    profile: same.profile ?? pulumi.getStack(),
     images: withBases(images, localBase !== undefined),
     baseImage: localBase,
     copyBaseImageFrom: localBase === undefined ? undefined : dockerHere().endpoint,
@@ -138,8 +142,7 @@ function withLocks(stack: string, declared: ClusterConfig["images"]): Images {
 }
 
 /** The cluster as declared, with what only the hosts can tell. */
-async function readArguments(): Promise<ClusterArgs> {
-  const stack = pulumi.getStack();
+async function readArguments(state: StackState): Promise<ClusterArgs> {
   const { args, workers, minReady, preflight } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
   const withCores = (cores: (host: string | undefined) => number | undefined) => {
@@ -147,7 +150,7 @@ async function readArguments(): Promise<ClusterArgs> {
     const engines = specs.reduce((sum, worker) => sum + (worker.engines ?? 1), 0);
     return { ...args, workers: specs, minReady: enoughEngines(minReady, engines) };
   };
-  const plan = planCluster(stack, { ...withCores(() => 1), minReady: undefined });
+  const plan = planCluster(state.cluster, { ...withCores(() => 1), minReady: undefined });
   const mistakes = bastionMistakes(plan);
   if (mistakes.length > 0) {
     throw new ConfigError(mistakes);
@@ -156,7 +159,7 @@ async function readArguments(): Promise<ClusterArgs> {
   if (!preflight && !needsCores) {
     return withCores(() => undefined);
   }
-  const probes = await probeHosts(stack, plan);
+  const probes = await probeHosts(state.cluster, plan, state);
   // Nothing is changed on a host that does not answer, so that any number of cores will do.
   const found = withCores((host = plan.controllerHost) => {
     const untouched = preflight || pulumi.runtime.isDryRun();
@@ -166,23 +169,33 @@ async function readArguments(): Promise<ClusterArgs> {
   if (!preflight) {
     return found;
   }
-  const drift = findDrift(plan, probes);
+  const profile = checkProfile(plan.profile, state);
+  const untracked = findUntracked(plan, probes, state);
+  const drift = findDrift(plan, probes, profile.drift);
   const unreachableHosts = [...probes].flatMap(([host, { failure }]) =>
     failure === undefined || host === plan.controllerHost ? [] : [host],
   );
-  const reachable = planCluster(stack, found)
+  const reachable = planCluster(state.cluster, found)
     .workers.filter(({ host }) => !plan.leftAlone(host) && !unreachableHosts.includes(host))
     .reduce((sum, { engines }) => sum + engines, 0);
   const enough = reachable >= (found.minReady ?? Infinity);
-  report(plan, problems(plan, probes), enough);
-  for (const message of [...drift.messages, ...abandonedNotes(plan)]) {
+  report(plan, problems(plan, probes), enough, profile.conflict);
+  for (const message of [
+    ...drift.messages,
+    ...untrackedNotes(untracked),
+    ...abandonedNotes(plan, state.owner),
+  ]) {
     void pulumi.log.warn(message);
+  }
+  if (!pulumi.runtime.isDryRun()) {
+    await removeObjects(plan, untracked.remove, (line) => void pulumi.log.warn(line));
   }
   return {
     ...found,
     containerRepairs: drift.containers,
     repairs: drift.engines,
     profileRepair: drift.profile,
+    networkIds: Object.fromEntries(untracked.import.map(({ host, id }) => [host, id])),
     unreachableHosts,
     imagesPresent: Object.fromEntries(
       [...probes].flatMap(([host, { images }]) => (images === undefined ? [] : [[host, images]])),
@@ -196,15 +209,25 @@ async function readArguments(): Promise<ClusterArgs> {
  * so that the other workers come up.
  *
  * @param enough whether the engines on hosts that answer are as many as have to be.
+ * @param conflict why the profile on this machine can't be had.
  */
-function report({ controllerHost, workers }: ClusterPlan, found: Problem[], enough: boolean) {
+function report(
+  { controllerHost, workers }: ClusterPlan,
+  found: Problem[],
+  enough: boolean,
+  conflict?: string,
+) {
   const text = ({ host, message }: Problem) => `host ${host}: ${message}`;
   const preview = pulumi.runtime.isDryRun();
   const stops = found.filter(
     ({ kind, host }) => kind === "unfit" || (kind === "unreachable" && host === controllerHost),
   );
-  if (stops.length > 0 && !preview) {
-    throw messageOnly([...stops.map(text), "Nothing was changed."].join("\n"));
+  const lines = [...stops.map(text), ...(conflict === undefined ? [] : [conflict])];
+  if (lines.length > 0 && !preview) {
+    throw messageOnly([...lines, "Nothing was changed."].join("\n"));
+  }
+  if (conflict !== undefined) {
+    void pulumi.log.warn(conflict);
   }
   for (const problem of found) {
     const warns = preview || problem.kind === "warning" || enough;
@@ -230,10 +253,21 @@ function messageOnly(message: string): pulumi.RunError {
   return error;
 }
 
+/**
+ * A state that was imported from another stack may have that one's name in its URNs: by such an alias
+ * Pulumi finds everything there.
+ */
+function aliasOf({ urn }: StackState): pulumi.ComponentResourceOptions {
+  const own = `urn:pulumi:${pulumi.getStack()}::${pulumi.getProject()}::`;
+  return urn === undefined || urn.startsWith(own) ? {} : { aliases: [urn] };
+}
+
 async function main() {
   try {
-    const cluster = new Cluster(pulumi.getStack(), await readArguments());
+    const state = await readState(pulumi.getStack(), programBackend());
+    const cluster = new Cluster(state.cluster, await readArguments(state), aliasOf(state));
     return {
+      owner: cluster.owner,
       engines: cluster.engines,
       // Though empty, mostly: where a run fails, Pulumi keeps what an earlier one left.
       beforeConnect: cluster.beforeConnect,

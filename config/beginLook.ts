@@ -2,6 +2,7 @@
 import { parseCluster } from "./parse";
 import { beginProbes } from "./preflight";
 import { planDeclared } from "./resolve";
+import { programBackend, readState } from "./stackState";
 
 /** The cluster in a stack's configuration as Pulumi hands it to a program, in either of its forms. */
 function declaredCluster(): unknown {
@@ -20,8 +21,17 @@ try {
   const stack = stackName();
   const cluster = parseCluster(declaredCluster());
   if (stack !== undefined && cluster.preflight !== false) {
-    beginProbes(stack, planDeclared(stack, cluster));
+    readState(stack, programBackend())
+      .then((state) => {
+        beginProbes(state.cluster, planDeclared(state.cluster, cluster), state);
+      })
+      .catch(noop);
   }
 } catch {
-  // What is wrong there the program tells.
+  noop();
+}
+
+/** What is wrong there the program tells. */
+function noop(): void {
+  return;
 }

@@ -1,8 +1,4 @@
-import { existsSync } from "node:fs";
-import { homedir } from "node:os";
-import { join } from "node:path";
-
-import { CONTROLLER } from "../components/lib/names";
+import { CLUSTER_LABEL, CONTROLLER, OWNER_LABEL } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import type { Probe } from "./preflight";
 
@@ -21,8 +17,10 @@ export interface Drift {
 /**
  * What is no longer as declared on the hosts of a cluster. What is missing altogether is not told
  * here: a refresh finds it.
+ *
+ * @param profile what of the profile on this machine is not as it was written.
  */
-export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift {
+export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>, profile?: string): Drift {
   const drift: Drift = { containers: {}, engines: {}, messages: [] };
   const parts = [
     { name: CONTROLLER, host: plan.controllerHost },
@@ -50,19 +48,21 @@ export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>): Drift 
       drift.messages.push(`${title}: ${changes.join("; ")}; it is set up again`);
     }
   }
-  const file = clientFile(plan.profile);
-  if (!existsSync(file)) {
-    drift.profile = `${file} was missing at ${new Date().toISOString()}`;
-    if (probes.get(plan.controllerHost)?.parts.has(CONTROLLER) === true) {
-      drift.messages.push(`profile ${plan.profile}: ${file} is missing; it is written again`);
-    }
+  if (profile !== undefined) {
+    drift.profile = `${profile} at ${new Date().toISOString()}`;
+    drift.messages.push(`${profile}; it is written again`);
   }
   return drift;
 }
 
-/** What is left on hosts that are gone for good, should they ever return. */
-export function abandonedNotes(plan: ClusterPlan): string[] {
-  const label = `label=ipyparallel.cluster=${plan.name}`;
+/**
+ * What is left on hosts that are gone for good, should they ever return.
+ *
+ * @param owner the cluster's fingerprint, where there is one.
+ */
+export function abandonedNotes(plan: ClusterPlan, owner: string | undefined): string[] {
+  const label =
+    owner === undefined ? `label=${CLUSTER_LABEL}=${plan.name}` : `label=${OWNER_LABEL}=${owner}`;
   return plan.hosts
     .filter((host) => plan.host(host).abandoned === true)
     .map(
@@ -72,10 +72,4 @@ export function abandonedNotes(plan: ClusterPlan): string[] {
         `docker network ls -q --filter ${label} | xargs -r docker network rm; ` +
         `docker volume ls -q --filter ${label} | xargs -r docker volume rm\``,
     );
-}
-
-/** The file by which clients on this machine find the cluster. */
-function clientFile(profile: string): string {
-  const folder = process.env.IPYTHONDIR || join(homedir(), ".ipython");
-  return join(folder, `profile_${profile}`, "security/ipcontroller-client.json");
 }

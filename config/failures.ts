@@ -6,6 +6,7 @@ import type { ClusterPlan } from "../components/lib/plan";
 import { partsOfController, partsOfWorker } from "./leftAlone";
 import { OPEN_PORTS } from "./reach";
 import { planFromStackFile } from "./stackFile";
+import { clonesBackend, readState } from "./stackState";
 
 /** An event of Pulumi's engine, as far as it is used here. */
 export interface EngineEvent {
@@ -117,5 +118,8 @@ function inOneLine(message: string): string {
 if (require.main === module) {
   const lines = readFileSync(0, "utf8").split("\n").filter(Boolean);
   const events = lines.map((line) => JSON.parse(line) as EngineEvent);
-  console.log(JSON.stringify(failuresOf(planFromStackFile(process.argv[2] ?? ""), events)));
+  const stack = process.argv[2] ?? "";
+  void readState(stack, clonesBackend()).then(({ cluster }) => {
+    console.log(JSON.stringify(failuresOf(planFromStackFile(stack, cluster), events)));
+  });
 }

@@ -7,6 +7,7 @@ import { type ClusterPlan, DEFAULT_IMAGE, type PlannedWorker } from "../componen
 import { abandonedNotes } from "./drift";
 import { probeHosts } from "./preflight";
 import { planFromStackFile } from "./stackFile";
+import { clonesBackend, readState } from "./stackState";
 
 /** Patterns of URNs, by why their host is left alone. */
 export interface LeftAlone {
@@ -69,14 +70,15 @@ export function resourcesOn(host: string, { name, workers }: ClusterPlan): strin
 }
 
 async function main(stack: string): Promise<LeftAlone> {
-  const plan = planFromStackFile(stack);
-  const probes = await probeHosts(stack, plan);
+  const state = await readState(stack, clonesBackend());
+  const plan = planFromStackFile(stack, state.cluster);
+  const probes = await probeHosts(state.cluster, plan, state);
   const others = plan.hosts.filter((host) => host !== plan.controllerHost);
   const all = (choose: (host: string) => boolean) =>
     others.filter(choose).flatMap((host) => resourcesOn(host, plan));
   return {
     abandoned: all((host) => plan.host(host).abandoned === true),
-    notes: abandonedNotes(plan),
+    notes: abandonedNotes(plan, state.owner),
     silent: all((host) => probes.get(host)?.failure !== undefined),
   };
 }

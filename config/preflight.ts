@@ -5,11 +5,12 @@ import { join } from "node:path";
 
 import { beforePort } from "../components/lib/connectionFiles";
 import { hostCommand } from "../components/lib/hosts";
-import { CONTROLLER } from "../components/lib/names";
+import { CONTROLLER, dockerName } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import { quote } from "../components/lib/quote";
 import { OPEN_PORTS, portList, type UnreachedPorts, unreachedPorts } from "./reach";
 import { sshFailure } from "./sshFailure";
+import type { DockerObject, StackState } from "./stackState";
 
 /** What a look at a host told. */
 export interface Probe {
@@ -43,6 +44,10 @@ export interface Probe {
   unreached?: UnreachedPorts[];
   /** What the cluster has there, by the names of its parts. */
   parts: Map<string, Part>;
+  /** What others have there that carries a label or a name as clusters give them. */
+  foreign?: DockerObject[];
+  /** What is this cluster's there, but not in its state. */
+  untracked?: DockerObject[];
 }
 
 /** A container of the cluster. */
@@ -124,17 +129,25 @@ const PROBE_SCRIPT = join(__dirname, "probe.sh");
 const begun = new Map<string, Promise<Probe>>();
 
 /** Begins to look at all hosts of a cluster; `probeHosts` takes what is found. */
-export function beginProbes(cluster: string, plan: ClusterPlan): void {
-  for (const [host, command] of probeCommands(cluster, plan)) {
-    begun.set(command.join("\0"), probeFrom(plan, host, command));
+export function beginProbes(cluster: string, plan: ClusterPlan, state?: StackState): void {
+  for (const [host, command] of probeCommands(cluster, plan, state)) {
+    begun.set(command.join("\0"), probeFrom(plan, host, command, state));
   }
 }
 
-/** Looks at all hosts of a cluster, side by side. */
-export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Map<string, Probe>> {
-  const probes = [...probeCommands(cluster, plan)].map(async ([host, command]) => {
+/**
+ * Looks at all hosts of a cluster, side by side.
+ *
+ * @param state what the stack's state says: by it the cluster's own is told from that of others.
+ */
+export async function probeHosts(
+  cluster: string,
+  plan: ClusterPlan,
+  state?: StackState,
+): Promise<Map<string, Probe>> {
+  const probes = [...probeCommands(cluster, plan, state)].map(async ([host, command]) => {
     const key = command.join("\0");
-    const looking = begun.get(key) ?? probeFrom(plan, host, command);
+    const looking = begun.get(key) ?? probeFrom(plan, host, command, state);
     begun.delete(key);
     return [host, await looking] as const;
   });
@@ -142,18 +155,30 @@ export async function probeHosts(cluster: string, plan: ClusterPlan): Promise<Ma
 }
 
 /** What is found on one host, and on the way to it. */
-async function probeFrom(plan: ClusterPlan, host: string, command: string[]): Promise<Probe> {
-  const [found, unreached] = await Promise.all([probe(command), unreachedPorts(plan, host)]);
+async function probeFrom(
+  plan: ClusterPlan,
+  host: string,
+  command: string[],
+  state?: StackState,
+): Promise<Probe> {
+  const [found, unreached] = await Promise.all([
+    probe(command, ownership(host, state)),
+    unreachedPorts(plan, host),
+  ]);
   return { ...found, unreached };
 }
 
 /** What looks at each host. */
-function probeCommands(cluster: string, plan: ClusterPlan): Map<string, string[]> {
+function probeCommands(
+  cluster: string,
+  plan: ClusterPlan,
+  state?: StackState,
+): Map<string, string[]> {
   const controller = plan.host(plan.controllerHost);
   const present = plan.hostsInUse.filter((host) => !plan.leftAlone(host));
   const commands = present.map((name): [string, string[]] => {
     const host = plan.host(name);
-    const words = ["sh", "-s", "--", host.docker, cluster];
+    const words = ["sh", "-s", "--", host.docker, cluster, state?.owner ?? ""];
     if (name !== plan.controllerHost) {
       words.push(controller.address, ...plan.ports.engine.map(String));
     }
@@ -162,8 +187,24 @@ function probeCommands(cluster: string, plan: ClusterPlan): Map<string, string[]
   return new Map(commands);
 }
 
+/** Tells what is a cluster's own on a host, and what of it is in its state. */
+interface Ownership {
+  cluster?: string;
+  owns: (object: DockerObject) => boolean;
+  tracks: (object: DockerObject) => boolean;
+}
+
+/** Without a state everything counts as the cluster's own. */
+function ownership(host: string, state?: StackState): Ownership {
+  return {
+    cluster: state?.cluster,
+    owns: (object) => state?.owns(host, object) ?? true,
+    tracks: (object) => state?.tracks(host, object) ?? true,
+  };
+}
+
 /** Runs the probe on one host; it never fails, but tells why there is nothing to tell. */
-function probe([program, ...args]: string[]): Promise<Probe> {
+function probe([program, ...args]: string[], own: Ownership): Promise<Probe> {
   return new Promise((resolve) => {
     const child = spawn(program as string, args, {
       stdio: ["pipe", "pipe", "pipe"],
@@ -190,7 +231,7 @@ function probe([program, ...args]: string[]): Promise<Probe> {
     child.on("close", (status) => {
       clearTimeout(timer);
       if (status === 0) {
-        resolve(parseProbe(output, Date.now() / 1000));
+        resolve(parseProbe(output, Date.now() / 1000, own));
       } else {
         fail(sshFailure(errors || output) ?? `exit status ${String(status)}`);
       }
@@ -203,8 +244,13 @@ function probe([program, ...args]: string[]): Promise<Probe> {
  * What the probe's lines say.
  *
  * @param now this machine's clock, in seconds.
+ * @param ownership tells the cluster's own from what others have there.
  */
-export function parseProbe(output: string, now: number): Probe {
+export function parseProbe(
+  output: string,
+  now: number,
+  { cluster, owns, tracks }: Ownership = ownership(""),
+): Probe {
   const lines = output
     .split("\n")
     .filter((line) => line !== "")
@@ -244,6 +290,27 @@ export function parseProbe(output: string, now: number): Probe {
   for (const part of values("told").filter((one) => !statuses.has(one))) {
     statuses.set(part, statuses.get(CONTROLLER)?.workers?.[part] ?? {});
   }
+  const objects = values("object").map(dockerObject);
+  const foreign = objects.filter((object) => !owns(object));
+  // The host itself only knows labels, so that it tells of parts that older versions gave no owner.
+  const unowned = new Set(
+    foreign.flatMap((one) => (one.cluster === cluster && one.owner === "" ? [one.part] : [])),
+  );
+  const parts: [string, Part][] = [
+    ...values("runs").map((part): [string, Part] => [
+      part,
+      { state: "running", silence: "no answer in time" },
+    ]),
+    ...values("ended").map((line): [string, Part] => {
+      const [part = "", state = "", ended] = line.split(" ");
+      return [part, { state, ended }];
+    }),
+    ...values("silent").map((line): [string, Part] => {
+      const [part = "", ...words] = line.split(" ");
+      return [part, { state: "running", silence: words.join(" ") }];
+    }),
+    ...[...statuses].map(([part, status]): [string, Part] => [part, { state: "running", status }]),
+  ];
   return {
     failure: values("docker-error")[0] ?? values("docker-missing")[0],
     docker: values("docker")[0],
@@ -261,25 +328,16 @@ export function parseProbe(output: string, now: number): Probe {
     nameFailure: dns,
     ip6tables: setting === undefined ? undefined : setting === "true",
     gpus: values("gpus").length > 0,
-    parts: new Map([
-      ...values("runs").map((part): [string, Part] => [
-        part,
-        { state: "running", silence: "no answer in time" },
-      ]),
-      ...values("ended").map((line): [string, Part] => {
-        const [part = "", state = "", ended] = line.split(" ");
-        return [part, { state, ended }];
-      }),
-      ...values("silent").map((line): [string, Part] => {
-        const [part = "", ...words] = line.split(" ");
-        return [part, { state: "running", silence: words.join(" ") }];
-      }),
-      ...[...statuses].map(([part, status]): [string, Part] => [
-        part,
-        { state: "running", status },
-      ]),
-    ]),
+    parts: new Map(parts.filter(([part]) => !unowned.has(part))),
+    foreign,
+    untracked: objects.filter((object) => owns(object) && !tracks(object)),
   };
+}
+
+/** A line such as `network|ID|NAME|CLUSTER|OWNER|PART`. */
+function dockerObject(line: string): DockerObject {
+  const [kind, id = "", name = "", cluster = "", owner = "", part = ""] = line.split("|");
+  return { kind: kind as DockerObject["kind"], id, name, cluster, owner, part };
 }
 
 /** The ports in a line such as `127.0.0.1:30001-30003->30001-30003/tcp, 80/tcp`. */
@@ -345,6 +403,10 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
         `no Docker Engine answers at ${settings.docker} (${found.failure}): start it, or ` +
         `correct hosts.${host}`;
       return [{ host, message, kind: "unreachable" }];
+    }
+    const taken = takenNames(plan, host, found);
+    if (taken !== undefined) {
+      return [unfit(taken)];
     }
     const result: Problem[] = [];
     const architecture = ARCHITECTURES[found.architecture ?? ""] ?? found.architecture;
@@ -468,6 +530,48 @@ function portProblem(
     ),
   };
 }
+
+/** Who else has the names on a host that this cluster needs there; undefined if nobody has. */
+export function takenNames(
+  plan: ClusterPlan,
+  host: string,
+  { foreign = [] }: Probe,
+): string | undefined {
+  const workers = plan.workers.filter((worker) => worker.host === host);
+  const parts = [
+    ...(host === plan.controllerHost ? [CONTROLLER] : []),
+    ...workers.map(({ name }) => name),
+  ];
+  const volumes = workers
+    .flatMap(({ options }) => options.mounts ?? [])
+    .flatMap(({ volume }) => volume ?? []);
+  const needed = new Set([
+    ...parts.map((part) => `container ${dockerName(plan.name, part)}`),
+    `network ${dockerName(plan.name)}`,
+    `network ${dockerName(plan.name, "ipv6")}`,
+    ...volumes.map((volume) => `volume ${dockerName(plan.name, "volume", volume)}`),
+  ]);
+  const taken = foreign.filter(({ kind, name }) => needed.has(`${kind} ${name}`));
+  const first = taken.find(({ owner }) => owner !== "") ?? taken[0];
+  if (first === undefined) {
+    return undefined;
+  }
+  const names = taken.slice(0, MOST_NAMES).map(({ kind, name }) => `${kind} ${name}`);
+  const more = taken.length - names.length;
+  const list = [...names, ...(more > 0 ? [`${String(more)} more`] : [])].join(", ");
+  const remedy = "docs/troubleshooting.md has more";
+  if (first.cluster === "") {
+    return `something else has the name of ${list} there: remove it, or rename this stack`;
+  }
+  const owner = first.owner === "" ? "without an owner" : `owner ${first.owner}`;
+  return (
+    `another cluster, ${first.cluster} (${owner}), has ${list} there: rename this stack, or take ` +
+    `the other one down where it was brought up; ${remedy}`
+  );
+}
+
+/** Names that a message lists at most. */
+const MOST_NAMES = 4;
 
 /** Whether a version is before another one, which is given by its first numbers. */
 function isOlder(version: string, [oldestMajor = 0, oldestMinor = 0]: number[]): boolean {

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Looks at a Docker host and prints what it finds, a line each: a word and its value.
 #
-#   probe.sh DOCKER-ENDPOINT CLUSTER [CONTROLLER-ADDRESS CONTROLLER-PORT...]
+#   probe.sh DOCKER-ENDPOINT CLUSTER OWNER [CONTROLLER-ADDRESS CONTROLLER-PORT...]
 #
 # Nothing is changed. What can't be found out is left out; only a missing Docker is told as such.
 set -u
 
 endpoint=$1
 cluster=$2
+owner=${3-}
 told=
 exec 4>&1
 
@@ -123,8 +124,8 @@ way() {
   done
   wait
 }
-if [ $# -ge 4 ] && command -v bash >/dev/null && command -v timeout >/dev/null; then
-  shift 2
+if [ $# -ge 5 ] && command -v bash >/dev/null && command -v timeout >/dev/null; then
+  shift 3
   way "$@" &
 fi
 
@@ -145,7 +146,7 @@ engine() {
   echo "disk $(df -P -k "${rest#* }" 2>/dev/null | awk 'NR == 2 { print $4 }')"
 }
 
-# What the cluster has here: its parts, their containers' state, and what runs in them. The controller
+# What the cluster has here (what has its name, and its owner or none): its parts, their containers' state, and what runs in them. The controller
 # is asked first, since it knows what runs in the workers; only who is not among those it tells of is
 # asked besides. Of many containers only some are asked at once, and after 5 s none any more.
 # shellcheck disable=SC2016 # a script of its own, for xargs
@@ -164,13 +165,16 @@ look=$limit'
   true
 '
 containers() {
-  format='{{.Label "ipyparallel.cluster"}}|{{.Label "ipyparallel.part"}}|{{.State}}|{{.ID}}|{{.Ports}}'
+  format='{{.Label "ipyparallel.cluster"}}|{{.Label "ipyparallel.part"}}|{{.State}}|{{.ID}}|{{.Ports}}|{{.Names}}|{{.Label "ipyparallel.owner"}}'
   all=$(docker ps --all --no-trunc --format "$format" 2>/dev/null) || return
-  printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '
-    { print ($1 == own ? "own " : "published ") $5 }
-    $1 == own && $3 == "running" { print "runs " $2 }
+  printf '%s\n' "$all" | awk -F'|' -v cluster="$cluster" -v owner="$owner" '
+    { own = $1 == cluster && ($7 == "" || $7 == owner) }
+    { print (own ? "own " : "published ") $5 }
+    own && $3 == "running" { print "runs " $2 }
+    $1 != "" || $6 ~ /^ipp-/ { print "object container|" $4 "|" $6 "|" $1 "|" $7 "|" $2 }
     { fflush() } # lines stay whole among those of `engine`'
-  own=$(printf '%s\n' "$all" | awk -F'|' -v own="$cluster" '$1 == own { print $2, $3, $4 }')
+  own=$(printf '%s\n' "$all" | awk -F'|' -v cluster="$cluster" -v owner="$owner" '
+    $1 == cluster && ($7 == "" || $7 == owner) { print $2, $3, $4 }')
   told=$(printf '%s\n' "$own" | grep '^controller ' | limit 2 xargs -r -n 3 sh -c "$look" look)
   printf '%s\n' "$own" | while read -r part state id; do
     case $state,$told in
@@ -180,8 +184,18 @@ containers() {
   done | limit 5 xargs -r -n 3 -P 16 sh -c "$look" look
 }
 
+# What clusters have here besides containers; a name of theirs counts, whoever has it.
+labelled() {
+  labels='{{.Label "ipyparallel.cluster"}}|{{.Label "ipyparallel.owner"}}|{{.Label "ipyparallel.part"}}'
+  {
+    docker network ls --no-trunc --format "network|{{.ID}}|{{.Name}}|$labels"
+    docker volume ls --format "volume|{{.Name}}|{{.Name}}|$labels"
+  } 2>/dev/null | awk -F'|' '$4 != "" || $3 ~ /^ipp-/ { print "object " $0; fflush() }'
+}
+
 if command -v docker >/dev/null; then
   engine &
+  labelled &
   containers
 else
   # Over ssh:// it is needed; a socket on this machine can be used without it.

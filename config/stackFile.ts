@@ -42,8 +42,10 @@ function readYaml(folder: string, name: string): unknown {
 /**
  * The cluster that a stack file declares, without Pulumi: for tools that look at its hosts.
  *
+ * @param cluster name of the cluster, where the stack was renamed.
  * @throws Mistake if there is no such file, or if it has mistakes.
  */
-export function planFromStackFile(stack: string): ClusterPlan {
-  return planDeclared(stack, clusterOfStackFile(stack));
+export function planFromStackFile(stack: string, cluster = stack): ClusterPlan {
+  const declared = clusterOfStackFile(stack);
+  return planDeclared(cluster, { ...declared, profile: declared.profile ?? stack });
 }

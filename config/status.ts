@@ -1,13 +1,22 @@
 import { CONTROLLER, dockerName } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
-import { controllerProblem, type EngineStatus, type Part, type Probe } from "./preflight";
+import {
+  controllerProblem,
+  type EngineStatus,
+  type Part,
+  type Probe,
+  takenNames,
+} from "./preflight";
 import { OPEN_PORTS, portList } from "./reach";
 
 /** One worker, as declared and as found. */
 export interface WorkerStatus {
   worker: string;
   host: string;
-  /** State of the container: Docker's word, `missing`, or `unknown` where nothing answers. */
+  /**
+   * State of the container: Docker's word, `missing`, `unknown` where nothing answers, or `foreign`
+   * where another cluster has one of that name.
+   */
   container: string;
   /** Number of engines in the stack file. */
   declared: number;
@@ -42,9 +51,20 @@ function works({ state = "", answers = true }: EngineStatus): boolean {
   return answers && ["registered", "answering", "busy"].includes(state);
 }
 
-/** What a cluster's hosts say of it. */
-export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): ClusterStatus {
-  const missing: string[] = [];
+/**
+ * What a cluster's hosts say of it.
+ *
+ * @param notes what is wrong besides: on this machine, or with the stack's state.
+ */
+export function clusterStatus(
+  plan: ClusterPlan,
+  probes: Map<string, Probe>,
+  notes: string[] = [],
+): ClusterStatus {
+  const missing = [...probes].flatMap(([host, probe]) => {
+    const taken = takenNames(plan, host, probe);
+    return taken === undefined ? [] : [`host ${host}: ${taken}`];
+  });
   const look = (part: string, host: string): Part => {
     const probe = probes.get(host);
     if (plan.leftAlone(host)) {
@@ -54,8 +74,11 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
       missing.push(`${part}: host ${host} does not answer (${probe?.failure ?? "not asked"})`);
       return { state: "unknown" };
     }
-    const found = probe.parts.get(part) ?? { state: "missing" };
-    if (found.state !== "running") {
+    const foreign = probe.foreign?.some(
+      ({ kind, name }) => kind === "container" && name === dockerName(plan.name, part),
+    );
+    const found = probe.parts.get(part) ?? { state: foreign === true ? "foreign" : "missing" };
+    if (found.state !== "running" && found.state !== "foreign") {
       missing.push(`${part}: its container on host ${host} is ${found.state}`);
     }
     if (found.silence !== undefined) {
@@ -168,6 +191,7 @@ export function clusterStatus(plan: ClusterPlan, probes: Map<string, Probe>): Cl
       );
     }
   }
+  missing.push(...notes);
   return {
     cluster: plan.name,
     controller: {

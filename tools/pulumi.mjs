@@ -8,6 +8,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setUp } from "./setup.mjs";
+import { beginCleanUp } from "./setup/clean-up.mjs";
 import { root, stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
 import { runForeground } from "./setup/foreground.mjs";
@@ -64,9 +65,21 @@ async function main() {
   const also = command === "destroy" ? [] : excluded;
   const all = [...args, ...configFile, ...also];
   if (command === "up") return bringUp(all, env);
+  const cleanUp = takesAllDown(args) ? beginCleanUp(stack) : undefined;
   const status = await runForeground("pulumi", all, env);
+  await cleanUp?.(status === 0);
   if (command === "destroy") for (const note of notes) console.log(note);
   return status;
+}
+
+/** Whether a command takes the whole cluster down, without a question. */
+function takesAllDown([command, ...options]) {
+  const parts = /^(--target|-t|--exclude|-x|--preview-only)/;
+  return (
+    command === "destroy" &&
+    options.includes("--yes") &&
+    options.every((option) => !parts.test(option))
+  );
 }
 
 /** Runs `up`, tells which workers are missing, and succeeds if those that are up are enough. */

@@ -1,15 +1,27 @@
 // `npm run status [-- -s STACK] [--json]`: what of a cluster runs, and what is missing.
 //
-// It asks the hosts of the stack file, side by side, and neither Pulumi nor its state.
+// It asks the hosts of the stack file, side by side, and looks at the profile on this machine. What
+// belongs to the cluster the stack's state says, which is read as a file where it is one.
 import { probeHosts } from "../config/preflight";
+import { checkProfile } from "../config/profileFiles";
 import { planFromStackFile } from "../config/stackFile";
+import { clonesBackend, readState } from "../config/stackState";
 import { clusterStatus, statusTable } from "../config/status";
+import { findUntracked, untrackedNotes } from "../config/untracked";
 
 async function main(args: string[]): Promise<number> {
   const option = args.findIndex((word) => word === "-s" || word === "--stack");
   const stack = (option < 0 ? undefined : args[option + 1]) ?? process.env.PULUMI_STACK ?? "dev";
-  const plan = planFromStackFile(stack);
-  const status = clusterStatus(plan, await probeHosts(stack, plan));
+  planFromStackFile(stack); // first of all, there must be such a file
+  const state = await readState(stack, clonesBackend());
+  const plan = planFromStackFile(stack, state.cluster);
+  const probes = await probeHosts(state.cluster, plan, state);
+  const { conflict, drift } = checkProfile(plan.profile, state);
+  const status = clusterStatus(plan, probes, [
+    ...untrackedNotes(findUntracked(plan, probes, state)),
+    ...(conflict === undefined ? [] : [conflict]),
+    ...(drift === undefined ? [] : [`${drift}; \`npm run up\` writes it again`]),
+  ]);
   console.log(args.includes("--json") ? JSON.stringify(status, undefined, 2) : statusTable(status));
   return status.missing.length === 0 ? 0 : 1;
 }

@@ -47,6 +47,8 @@ export class ProjectCopy {
   readonly clientFile: string;
   /** What all scripts have printed. */
   printed = "";
+  /** Further variables of the user's environment. */
+  variables: NodeJS.ProcessEnv = {};
 
   /**
    * Makes the copy; what set-up makes once is taken from this project. What a run of the tests that
@@ -57,7 +59,10 @@ export class ProjectCopy {
     return new ProjectCopy(stack);
   }
 
-  private constructor(readonly stack: string) {
+  private constructor(
+    /** The stack that scripts are run on. */
+    public stack: string,
+  ) {
     for (const file of ["base-image", "engine.json", "venv"]) {
       const from = join(PROJECT, ".local", file);
       if (existsSync(from)) {
@@ -84,6 +89,16 @@ export class ProjectCopy {
     const words = ["tools/pulumi.mjs", "config", "set", "--secret", key, value];
     execFileSync("node", words, { cwd: this.folder, env: this.environment(), stdio: "pipe" });
     return readFileSync(join(this.folder, `stacks/Pulumi.${this.stack}.yaml`), "utf8");
+  }
+
+  /** Runs Pulumi with these arguments; returns what it printed. */
+  pulumi(...words: string[]): string {
+    return execFileSync("npm", ["run", "--silent", "pulumi", "--", ...words], {
+      cwd: this.folder,
+      env: this.environment(),
+      encoding: "utf8",
+      maxBuffer: 1 << 26,
+    });
   }
 
   /** Starts an npm script in a process group of its own. */
@@ -113,6 +128,7 @@ export class ProjectCopy {
       ...Object.fromEntries(kept),
       PULUMI_STACK: this.stack,
       IPYTHONDIR: join(this.folder, "ipython"),
+      ...this.variables,
     };
   }
 

@@ -190,7 +190,8 @@ export class TestStack {
   async status(): Promise<ClusterStatus & { seconds: number }> {
     const started = Date.now();
     const words = ["-r", "./config/translate.cjs", "tools/status.ts", "-s", this.name];
-    const { stdout } = await run("node", [...words, "--json"], { cwd: this.folder }).catch(
+    const env = { ...process.env, ...this.stack.workspace.envVars };
+    const { stdout } = await run("node", [...words, "--json"], { cwd: this.folder, env }).catch(
       (error: unknown) => error as { stdout: string },
     );
     const seconds = (Date.now() - started) / 1000;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -92,6 +93,36 @@ describe("client-profile", () => {
     assert.match(stderr, /belongs to another cluster, dev/);
     assert.equal(run("remove", "two").status, 0);
     assert.ok(existsSync(clientFile));
+  });
+
+  it("prints what both files are compared by later", () => {
+    const printed = JSON.parse(run("write").stdout) as { client: string; marker: string };
+    const hash = (file: string) => createHash("sha256").update(readFileSync(file)).digest("hex");
+    const marker = join(ipython, "profile_ssh/pulumi.json");
+    assert.deepEqual(printed, { client: hash(clientFile), marker: hash(marker) });
+  });
+
+  it("takes over its own client file where the marker is damaged or missing", () => {
+    const marker = join(ipython, "profile_ssh/pulumi.json");
+    for (const damage of [() => rmSync(marker), () => writeFileSync(marker, "{")]) {
+      run("write");
+      damage();
+      assert.equal(run("write").status, 0);
+      assert.equal((JSON.parse(readFileSync(marker, "utf8")) as { owner: string }).owner, "one");
+    }
+    rmSync(marker);
+    assert.equal(run("remove").status, 0);
+    assert.ok(!existsSync(clientFile));
+  });
+
+  it("does not remove a client file that something else has written over its own", () => {
+    run("write");
+    writeFileSync(clientFile, "another controller's");
+    const { status, stderr } = run("remove");
+    assert.equal(status, 0);
+    assert.match(stderr, /ipcontroller-client\.json is left, since something else has written it/);
+    assert.equal(readFileSync(clientFile, "utf8"), "another controller's");
+    assert.ok(!existsSync(join(ipython, "profile_ssh/pulumi.json")));
   });
 
   it("can be removed twice", () => {

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { planCluster } from "../../components/lib/plan";
 import type { UnreachedPorts } from "../../config/reach";
 import { clusterStatus } from "../../config/status";
+import { stateOf } from "../../config/stackState";
+import { findUntracked } from "../../config/untracked";
 import { beginProbes, parseProbe, type Probe, probeHosts, problems } from "../../config/preflight";
 
 const plan = planCluster("dev", {
@@ -309,6 +311,139 @@ describe("a look at hosts that was begun", () => {
       process.env.PATH = PATH;
       rmSync(folder, { recursive: true });
     }
+  });
+});
+
+describe("what others have on a host", () => {
+  const mounts = [{ volume: "data", target: "/data" }];
+  const shared = planCluster("dev", { imageContext: "", workers: [{ name: "w1", mounts }] });
+  const state = stateOf("dev", [
+    {
+      urn: "urn:pulumi:dev::p::docker:index/container:Container::dev-w1-container",
+      type: "docker:index/container:Container",
+      id: "c-old",
+      provider: "urn:pulumi:dev::p::pulumi:providers:docker::dev-local::uuid",
+    },
+  ]);
+  const owned = { ...stateOf("dev", [], "mine"), tracks: () => false };
+  const look = (lines: string[], of = state) =>
+    parseProbe(`${GOOD}${lines.join("\n")}\n`, 1000, {
+      cluster: of.cluster,
+      owns: (object) => of.owns("local", object),
+      tracks: (object) => of.tracks("local", object),
+    });
+  const stops = (...lines: string[]) =>
+    problems(shared, new Map([["local", look(lines)]])).map(({ kind, message }) => {
+      assert.equal(kind, "unfit");
+      return message;
+    });
+
+  for (const [object, line] of [
+    ["container ipp-dev-controller", "container|c|ipp-dev-controller|dev|other|controller"],
+    ["container ipp-dev-w1", "container|c|ipp-dev-w1|dev|other|w1"],
+    ["network ipp-dev", "network|n|ipp-dev|dev|other|network"],
+    ["volume ipp-dev-volume-data", "volume|v|ipp-dev-volume-data|dev|other|volume"],
+  ] as const) {
+    it(`stops where it is ${object}`, () => {
+      const [message = "", ...more] = stops(
+        `object ${line}`,
+        "published 127.0.0.1:20000->2222/tcp",
+      );
+      assert.deepEqual(more, []);
+      assert.match(message, /^another cluster, dev \(owner other\), has /);
+      assert.ok(message.includes(`has ${object} there: rename this stack`), message);
+    });
+  }
+
+  it("stops where another cluster has a container of that name", () => {
+    const line = "object container|c|ipp-dev-w1|de|other|v-w1";
+    assert.match(
+      stops(line)[0] ?? "",
+      /^another cluster, de \(owner other\), has container ipp-dev-w1/,
+    );
+  });
+
+  it("stops where something has such a name that is no cluster's", () => {
+    assert.match(
+      stops("object network|n|ipp-dev|||")[0] ?? "",
+      /^something else has the name of network ipp-dev there: remove it/,
+    );
+  });
+
+  it("lists a few names of many", () => {
+    const lines = [1, 2, 3].map((n) => `object network|n${String(n)}|ipp-dev|dev|other|network`);
+    const message = stops(...lines, "object container|c|ipp-dev-w1|dev|other|w1", ...lines)[0];
+    assert.match(message ?? "", /, 3 more there/);
+  });
+
+  it("is no obstacle under other names, nor is what an older version made of this cluster", () => {
+    const lines = [
+      "object container|c|ipp-dev-w9|dev|other|w9",
+      "object container|c|ipp-lab-w1|lab|other|w1",
+      "object container|c-old|ipp-dev-w1|dev||w1",
+    ];
+    assert.deepEqual(stops(...lines), []);
+  });
+
+  it("is not taken for the cluster's parts", () => {
+    const older = (id: string) => look([`object container|${id}|ipp-dev-w1|dev||w1`, "runs w1"]);
+    assert.deepEqual([...older("c-old").parts.keys()], ["w1"]);
+    assert.deepEqual([...older("c-other").parts.keys()], []);
+  });
+
+  it("is told by the host from what the cluster has", () => {
+    const docker = `#!/bin/sh
+[ "$1 $2" = "ps --all" ] && printf 'dev|%s|running|id-%s|127.0.0.1:%s->1/tcp|ipp-dev-%s|%s\\n' \
+  w1 w1 1001 w1 mine  w2 w2 1002 w2 other  w3 w3 1003 w3 ""
+[ "$1" = exec ] && echo '{"drift": []}'
+true
+`;
+    const folder = mkdtempSync(join(tmpdir(), "probe-test-"));
+    try {
+      writeFileSync(join(folder, "docker"), docker, { mode: 0o755 });
+      const probe = (owner: string) =>
+        execFileSync("sh", ["-s", "--", "ssh://root@192.0.2.1", "dev", owner], {
+          input: readFileSync(join(__dirname, "../../config/probe.sh")),
+          encoding: "utf8",
+          env: { PATH: `${folder}:${process.env.PATH ?? ""}` },
+        });
+      const found = probe("mine").split("\n");
+      assert.deepEqual(found.filter((line) => /^(runs|status|published|own) /.test(line)).sort(), [
+        "own 127.0.0.1:1001->1/tcp",
+        "own 127.0.0.1:1003->1/tcp",
+        "published 127.0.0.1:1002->1/tcp",
+        "runs w1",
+        "runs w3",
+        'status w1 {"drift": []}',
+        'status w3 {"drift": []}',
+      ]);
+      assert.ok(found.includes("object container|id-w2|ipp-dev-w2|dev|other|w2"));
+      assert.deepEqual([...parseProbe(probe(""), 0).parts.keys()], ["w3"]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it("differs from what is the cluster's own and not in its state", () => {
+    const probe = look(
+      [
+        "object container|c|ipp-dev-w1|dev|mine|w1",
+        "object network|n1|ipp-dev|dev|mine|network",
+        "object network|n2|ipp-dev|dev|mine|network",
+        "object volume|v|v|dev|mine|volume",
+        "object volume|other|other|dev|other|volume",
+      ],
+      owned,
+    );
+    const found = findUntracked(shared, new Map([["local", probe]]), owned);
+    const named = (objects: { id: string }[]) => objects.map(({ id }) => id);
+    assert.deepEqual(
+      [named(found.remove), named(found.import), named(found.keep)],
+      [["c", "n2"], ["n1"], ["v"]],
+    );
+    const withNetwork = { ...owned, networks: new Set(["local"]) };
+    const again = findUntracked(shared, new Map([["local", probe]]), withNetwork);
+    assert.deepEqual(named(again.remove), ["c", "n1", "n2"]);
   });
 });
 

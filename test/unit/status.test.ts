@@ -72,6 +72,33 @@ describe("clusterStatus", () => {
     ]);
   });
 
+  it("does not count another cluster's containers, and names whose they are", () => {
+    const container = { kind: "container", id: "c", cluster: "dev", owner: "other" } as const;
+    const foreign = [
+      { ...container, name: "ipp-dev-controller", part: "controller" },
+      { ...container, name: "ipp-dev-w1", part: "w1" },
+    ];
+    const probes = new Map([
+      ["a", { ...host({}), foreign }],
+      ["b", host({ w2: works("w2") })],
+    ]);
+    const { controller: found, workers, missing } = clusterStatus(plan, probes, ["a note"]);
+    assert.deepEqual([found.container, found.state], ["foreign", "unknown"]);
+    assert.deepEqual(
+      workers.map(({ container, answering }) => [container, answering]),
+      [
+        ["foreign", 0],
+        ["running", 1],
+      ],
+    );
+    assert.equal(missing.length, 2, missing.join("\n"));
+    assert.match(
+      missing[0] ?? "",
+      /^host a: another cluster, dev \(owner other\), has container ipp-dev-controller, container ipp-dev-w1 there/,
+    );
+    assert.equal(missing[1], "a note");
+  });
+
   it("tells of a worker that was set up in another container than the declared one", () => {
     assert.deepEqual(missing({ w1: superseded }, { w2: works("w2") }), [
       "w1: was set up in another container since; `npm run up` sets it up in this one again",
