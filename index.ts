@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from "node:fs";
 
 import * as pulumi from "@pulumi/pulumi";
 
-import { Cluster, type ClusterArgs, type ImageArgs } from "./components";
+import { Cluster, type ClusterArgs, type ImageArgs, type WorkerSpec } from "./components";
 import { Mistake } from "./components/lib/mistake";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
 import { DEFAULT_PYTHON, officialBase } from "./components/lib/python";
@@ -19,6 +19,8 @@ import { probeHosts, type Problem, problems } from "./config/preflight";
 import { checkProfile } from "./config/profileFiles";
 import { enoughEngines, expandWorkers, toImageArgs, toWorkerSpec } from "./config/resolve";
 import type { ClusterConfig } from "./config/schema";
+import { secretTexts } from "./config/secrets";
+import { rawCluster } from "./config/stackFile";
 import { programBackend, readState, type StackState } from "./config/stackState";
 import { findUntracked, removeObjects, untrackedNotes } from "./config/untracked";
 
@@ -42,8 +44,10 @@ function readConfiguration() {
   const given = Object.keys(pulumi.runtime.allConfig()).filter((key) =>
     key.startsWith(`${config.name}:`),
   );
+  const value = readValue(config.get("cluster"));
+  const secrets = secretTexts(rawCluster(pulumi.getStack()), value);
   const cluster = parseCluster(
-    readValue(config.get("cluster")),
+    value,
     given.map((key) => key.slice(config.name.length + 1)),
   );
   const { controller, registry, preflight, minReady, workers: _, defaults: __, ...same } = cluster;
@@ -72,7 +76,18 @@ function readConfiguration() {
       ? {}
       : { registry: { ...registry, password } }),
   };
-  return { args, workers: expandWorkers(cluster), minReady, preflight: preflight ?? true };
+  return { args, workers: expandWorkers(cluster), minReady, preflight: preflight ?? true, secrets };
+}
+
+/** A worker whose variables that were given as secrets stay so. */
+function withSecrets(worker: WorkerSpec, secrets: Set<string>): WorkerSpec {
+  const env = Object.entries(worker.env ?? {}).map(
+    ([key, value]): [string, pulumi.Input<string>] => [
+      key,
+      typeof value === "string" && secrets.has(value) ? pulumi.secret(value) : value,
+    ],
+  );
+  return worker.env === undefined ? worker : { ...worker, env: Object.fromEntries(env) };
 }
 
 /** The name in a file that set-up left, if it left one. */
@@ -143,10 +158,12 @@ function withLocks(stack: string, declared: ClusterConfig["images"]): Images {
 
 /** The cluster as declared, with what only the hosts can tell. */
 async function readArguments(state: StackState): Promise<ClusterArgs> {
-  const { args, workers, minReady, preflight } = readConfiguration();
+  const { args, workers, minReady, preflight, secrets } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
   const withCores = (cores: (host: string | undefined) => number | undefined) => {
-    const specs = workers.map((worker) => toWorkerSpec(worker, cores(worker.host)));
+    const specs = workers.map((worker) =>
+      withSecrets(toWorkerSpec(worker, cores(worker.host)), secrets),
+    );
     const engines = specs.reduce((sum, worker) => sum + (worker.engines ?? 1), 0);
     return { ...args, workers: specs, minReady: enoughEngines(minReady, engines) };
   };

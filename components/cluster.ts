@@ -38,21 +38,37 @@ export interface WorkerSpec {
    * names of cluster and worker. A change replaces the container.
    */
   sshPort?: number;
-  /** Environment variables of the engines. Defaults to none. A change replaces the container. */
-  env?: { [name: string]: string };
-  /** Memory in MiB, at least 64. Defaults to no limit. A change is made in place. */
+  /**
+   * Environment variables of the engines. What is secret stays so in Pulumi's state and output; who
+   * may use Docker on the host sees it. Defaults to none. A change replaces the container.
+   */
+  env?: { [name: string]: pulumi.Input<string> };
+  /**
+   * Memory in MiB, at least 64; there is no swap on top of it. Defaults to no limit. Another amount
+   * is set in place, unless `/tmp` gets another default size with it; to have no limit any more
+   * replaces the container.
+   */
   memoryMiB?: number;
   /**
    * Number of CPUs' worth of time, such as 1.5. Defaults to no limit. A change replaces the
    * container.
    */
   cpus?: number;
-  /** CPUs to run on, such as `0-3,8`. Defaults to all. A change is made in place. */
+  /**
+   * CPUs to run on, such as `0-3,8`. Defaults to all. A change is made in place, one back to all of
+   * them replaces the container.
+   */
   cpuSet?: string;
   /** GPUs to use: `all`. Defaults to none. A change replaces the container. */
   gpus?: string;
   /** Size of `/dev/shm` in MiB. Defaults to Docker's, 64. A change replaces the container. */
   shmSizeMiB?: number;
+  /**
+   * Size of `/tmp` in MiB, 1 or more and less than `memoryMiB`: it is memory of the container, and a
+   * task that fills it gets "no space left". Defaults to 256; to 64 with less than 512 MiB of memory,
+   * and to 32 with less than 128. A change replaces the container.
+   */
+  tmpSizeMiB?: number;
   /** Limits of processes. Defaults to Docker's. A change replaces the container. */
   ulimits?: UlimitArgs[];
   /** Folders of the host and volumes. Defaults to none. A change replaces the container. */

@@ -5,7 +5,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
 import { ANY_ADDRESS, clientFile, engineFile } from "./lib/connectionFiles";
-import { nodeArgs, REPAIR_INPUT } from "./lib/container";
+import { nodeArgs, nodeOptions } from "./lib/container";
 import { controllerConfig } from "./lib/controllerConfig";
 import type { KeySet } from "./lib/keys";
 import { CONTROLLER } from "./lib/names";
@@ -86,8 +86,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
     });
     const container = new docker.Container(`${name}-container`, node, {
       parent: this,
-      deleteBeforeReplace: true,
-      ...repairable(REPAIR_INPUT, args.containerRepair),
+      ...nodeOptions({ repair: args.containerRepair }),
     });
 
     this.setUp = new command.remote.Command(

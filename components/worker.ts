@@ -1,8 +1,7 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 
-import { type ContainerOptions, nodeArgs, REPAIR_INPUT } from "./lib/container";
-import { repairable } from "./lib/repair";
+import { type ContainerOptions, nodeArgs, nodeOptions } from "./lib/container";
 
 /** Arguments of {@link Worker}. */
 export interface WorkerArgs {
@@ -25,8 +24,8 @@ export interface WorkerArgs {
   /** Public SSH key of who may log in. A change replaces the container. */
   authorizedKey: pulumi.Input<string>;
   /**
-   * What the container may use. A change of memory, CPU set or restart policy is made in place;
-   * any other one replaces the container.
+   * What the container may use. Another amount of memory, CPU set or restart policy is set in place;
+   * any other change replaces the container.
    */
   options?: ContainerOptions;
   /** What has to be there before. */
@@ -48,8 +47,7 @@ export class Worker extends pulumi.ComponentResource {
       {
         parent: this,
         dependsOn: args.after,
-        deleteBeforeReplace: true,
-        ...repairable(REPAIR_INPUT, args.repair),
+        ...nodeOptions(args),
       },
     );
     this.containerId = container.id;

@@ -32,8 +32,9 @@ export function findDrift(plan: ClusterPlan, probes: Map<string, Probe>, profile
     if (part === undefined) {
       continue;
     }
-    if (part.state !== "running" && part.state !== "restarting") {
-      drift.containers[name] = `${part.state} since ${part.ended ?? "an unknown time"}`;
+    if (part.state !== "running") {
+      drift.containers[name] =
+        `${part.state} since ${part.ended ?? "an unknown time"}, container ${part.id ?? "unknown"}`;
       drift.messages.push(`${title}: its container is ${part.state}; it is replaced`);
     }
     // What is declared is never 0, so that somebody must have turned them off there.

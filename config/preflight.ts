@@ -5,7 +5,7 @@ import { join } from "node:path";
 
 import { beforePort } from "../components/lib/connectionFiles";
 import { hostCommand } from "../components/lib/hosts";
-import { CONTROLLER, dockerName } from "../components/lib/names";
+import { CONTAINER_UID, CONTROLLER, dockerName } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
 import { quote } from "../components/lib/quote";
 import { OPEN_PORTS, portList, type UnreachedPorts, unreachedPorts } from "./reach";
@@ -34,6 +34,10 @@ export interface Probe {
   ip6tables?: boolean;
   /** Whether containers can be given GPUs, as far as can be seen. */
   gpus?: boolean;
+  /** Whether users of containers are other users of the host (rootless Docker, `userns-remap`). */
+  remapped?: boolean;
+  /** The folders of mounts, by their paths, as far as they can be seen. */
+  folders?: Map<string, Folder>;
   /** Ports in use by others than this cluster. */
   taken: TakenPort[];
   /** A port of the controller that can't be reached from there, and why. */
@@ -50,12 +54,25 @@ export interface Probe {
   untracked?: DockerObject[];
 }
 
+/** A folder, or file, of a host that is to be mounted: none, or what `stat` says of it. */
+export interface Folder {
+  exists: boolean;
+  /** Number of the user whose it is. */
+  uid: number;
+  /** Number of its group. */
+  gid: number;
+  /** Its permissions, such as 0o755. */
+  mode: number;
+}
+
 /** A container of the cluster. */
 export interface Part {
   /** Docker's word for what the container is doing, such as `running` or `exited`. */
   state: string;
   /** When it ended, if it does not run. */
   ended?: string;
+  /** The container's id, if it does not run. */
+  id?: string;
   /** What `ippctl status` says in it, if it runs. */
   status?: PartStatus;
   /** Why it says nothing though it runs. */
@@ -182,6 +199,7 @@ function probeCommands(
     if (name !== plan.controllerHost) {
       words.push(controller.address, ...plan.ports.engine.map(String));
     }
+    words.push(...mountedFolders(plan, name).map(({ source }) => `mount=${source}`));
     return [name, hostCommand(host, quote(...words))];
   });
   return new Map(commands);
@@ -201,6 +219,18 @@ function ownership(host: string, state?: StackState): Ownership {
     owns: (object) => state?.owns(host, object) ?? true,
     tracks: (object) => state?.tracks(host, object) ?? true,
   };
+}
+
+/** The folders of a host that its workers mount, each with the worker and the mount. */
+function mountedFolders({ workers }: ClusterPlan, host: string) {
+  return workers
+    .filter((worker) => worker.host === host)
+    .flatMap(({ name, options }) =>
+      (options.mounts ?? []).flatMap(({ source, target, readOnly = false }) =>
+        source === undefined ? [] : [{ worker: name, source, target, readOnly }],
+      ),
+    )
+    .filter(({ source }, index, all) => all.findIndex((one) => one.source === source) === index);
 }
 
 /** Runs the probe on one host; it never fails, but tells why there is nothing to tell. */
@@ -302,8 +332,8 @@ export function parseProbe(
       { state: "running", silence: "no answer in time" },
     ]),
     ...values("ended").map((line): [string, Part] => {
-      const [part = "", state = "", ended] = line.split(" ");
-      return [part, { state, ended }];
+      const [part = "", state = "", ended, id] = line.split(" ");
+      return [part, { state, ended, id }];
     }),
     ...values("silent").map((line): [string, Part] => {
       const [part = "", ...words] = line.split(" ");
@@ -328,6 +358,18 @@ export function parseProbe(
     nameFailure: dns,
     ip6tables: setting === undefined ? undefined : setting === "true",
     gpus: values("gpus").length > 0,
+    remapped: values("remapped").length > 0,
+    folders: new Map(
+      values("mount").map((line): [string, Folder] => {
+        const [uid = "", gid = "", mode = "", ...path] = line.split(" ");
+        const exists = uid !== "missing";
+        const numbers = { uid: Number(uid), gid: Number(gid), mode: Number.parseInt(mode, 8) };
+        return [
+          path.join(" "),
+          exists ? { exists, ...numbers } : { exists, uid: 0, gid: 0, mode: 0 },
+        ];
+      }),
+    ),
     parts: new Map(parts.filter(([part]) => !unowned.has(part))),
     foreign,
     untracked: objects.filter((object) => owns(object) && !tracks(object)),
@@ -479,6 +521,35 @@ export function problems(plan: ClusterPlan, probes: Map<string, Probe>): Problem
         ),
       );
     }
+    for (const mount of mountedFolders(plan, host)) {
+      const folder = found.folders?.get(mount.source);
+      const which = `mounts of worker ${mount.worker}: source ${mount.source}`;
+      if (folder?.exists === false) {
+        result.push(
+          unfit(
+            `${which} must exist there; make it (\`mkdir -p\`, \`chown ${CONTAINER_UID}\`), or ` +
+              "correct source",
+          ),
+        );
+      } else if (folder !== undefined && found.remapped !== true) {
+        const lacks = !allows(folder, 4)
+          ? "read"
+          : !mount.readOnly && !allows(folder, 2)
+            ? "write to"
+            : "";
+        if (lacks !== "") {
+          const owner = `${String(folder.uid)}:${String(folder.gid)}`;
+          const mode = folder.mode.toString(8);
+          const or = lacks === "read" ? "" : ", or set readOnly: true";
+          result.push(
+            warning(
+              `${which}: engines, which run as user ${CONTAINER_UID}, can't ${lacks} it (it is of ` +
+                `${owner}, mode ${mode}); \`chown ${CONTAINER_UID} ${mount.source}\` there${or}`,
+            ),
+          );
+        }
+      }
+    }
     if (found.clockOffset !== undefined && Math.abs(found.clockOffset) > 30) {
       const direction = found.clockOffset > 0 ? "ahead of" : "behind";
       const seconds = String(Math.round(Math.abs(found.clockOffset)));
@@ -572,6 +643,13 @@ export function takenNames(
 
 /** Names that a message lists at most. */
 const MOST_NAMES = 4;
+
+/** Whether the containers' user may read (4) or write to (2) a folder, by its owner and mode. */
+function allows({ uid, gid, mode }: Folder, bit: number): boolean {
+  const [user, group] = CONTAINER_UID.split(":").map(Number);
+  const shift = uid === user ? 6 : gid === group ? 3 : 0;
+  return ((mode >> shift) & bit) === bit;
+}
 
 /** Whether a version is before another one, which is given by its first numbers. */
 function isOlder(version: string, [oldestMajor = 0, oldestMinor = 0]: number[]): boolean {

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Looks at a Docker host and prints what it finds, a line each: a word and its value.
 #
-#   probe.sh DOCKER-ENDPOINT CLUSTER OWNER [CONTROLLER-ADDRESS CONTROLLER-PORT...]
+#   probe.sh DOCKER-ENDPOINT CLUSTER OWNER [CONTROLLER-ADDRESS CONTROLLER-PORT...] [mount=FOLDER]...
 #
 # Nothing is changed. What can't be found out is left out; only a missing Docker is told as such.
 set -u
@@ -97,6 +97,24 @@ resolve() {
   fi
 }
 
+# What mounts bring into containers. A folder that can't be looked into says nothing of what is in it.
+for word in "$@"; do
+  shift
+  case $word in
+    mount=*)
+      path=${word#mount=}
+      if found=$(LC_ALL=C stat -L -c '%u %g %a' -- "$path" 2>&1); then
+        echo "mount $found $path"
+      else
+        case $found in
+          *"No such file"* | *"Not a directory"*) echo "mount missing 0 0 $path" ;;
+        esac
+      fi
+      ;;
+    *) set -- "$@" "$word" ;;
+  esac
+done
+
 # Whether the controller can be reached from here, asked while the rest is looked at. An answer of
 # any kind, a refusal too, says that the way is open.
 reach() {
@@ -131,11 +149,15 @@ fi
 
 # What Docker has for containers.
 engine() {
-  answer=$(docker info --format '{{.ServerVersion}} {{.NCPU}} {{.MemTotal}} {{.DockerRootDir}}' 2>&1) &&
+  answer=$(docker info --format '{{.ServerVersion}} {{.NCPU}} {{.MemTotal}} {{.DockerRootDir}}|{{.SecurityOptions}}' 2>&1) &&
     version=${answer%% *} && [ -n "$version" ] || {
     echo "docker-error $(printf '%s\n' "$answer" | tail -n 1)"
     return
   }
+  case ${answer##*|} in
+    *name=rootless* | *name=userns*) echo "remapped yes" ;;
+  esac
+  answer=${answer%|*}
   rest=${answer#* }
   echo "docker $version"
   echo "cores ${rest%% *}"
@@ -160,7 +182,7 @@ look=$limit'
       echo "silent $part $(printf "%s" "$status" | tail -n 1)"
     fi
   else
-    echo "ended $part $state $(docker inspect --format "{{.State.FinishedAt}}" "$id" 2>/dev/null)"
+    echo "ended $part $state $(docker inspect --format "{{.State.FinishedAt}}" "$id" 2>/dev/null || echo unknown) $id"
   fi
   true
 '

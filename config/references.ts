@@ -50,7 +50,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     const options = record(given);
     known(`${path}.host`, options.host, "host", hostNames);
     known(`${path}.image`, options.image, "image", imageNames);
-    for (const key of ["memory", "shmSize"]) {
+    for (const key of ["memory", "shmSize", "tmpSize"]) {
       const size = options[key];
       if (typeof size === "string" && SIZE_PATTERN.test(size)) {
         try {

@@ -83,12 +83,13 @@ export function engineCount(worker: NamedOptions, cores: number | undefined): nu
  * @param cores cores of the worker's host, where they are known.
  */
 export function toWorkerSpec(worker: NamedOptions, cores: number | undefined): WorkerSpec {
-  const { engines: _, memory, shmSize, cpuset, ulimits, env, ...same } = worker;
+  const { engines: _, memory, shmSize, tmpSize, cpuset, ulimits, env, ...same } = worker;
   const spec: WorkerSpec = {
     ...same,
     engines: engineCount(worker, cores),
     memoryMiB: memory === undefined ? undefined : mebibytes(memory),
     shmSizeMiB: shmSize === undefined ? undefined : mebibytes(shmSize),
+    tmpSizeMiB: tmpSize === undefined ? undefined : mebibytes(tmpSize),
     cpuSet: cpuset,
     ulimits:
       ulimits === undefined

@@ -131,6 +131,12 @@ const workerOptions = {
     .optional(),
   gpus: z.literal("all").describe("GPUs: `all`. Defaults to none.").optional(),
   shmSize: size.describe("Size of /dev/shm, such as 1GiB. Defaults to Docker's.").optional(),
+  tmpSize: size
+    .describe(
+      "Size of /tmp, which is part of the memory. Defaults to 256MiB; to 64MiB with less than " +
+        "512MiB of memory, to 32MiB with less than 128MiB.",
+    )
+    .optional(),
   ulimits: z
     .partialRecord(z.enum(ULIMITS), ulimit)
     .describe("Limits of processes, such as `nofile: 65536`.")
@@ -143,9 +149,9 @@ const workerOptions = {
         .meta({ allowed: "letters, digits and underscores, not beginning with a digit" }),
       z
         .union([z.string().regex(/^[^\0]*$/), z.number(), z.boolean()])
-        .meta({ allowed: "a text, a number, true or false" }),
+        .meta({ allowed: "a text, a number, true or false", secret: true }),
     )
-    .describe("Environment variables of the engines.")
+    .describe("Environment variables of the engines; one can be a secret, see docs/containers.md.")
     .optional(),
   mounts: z.array(mount).describe("Folders of the host and volumes.").optional(),
   threads: z
@@ -374,8 +380,17 @@ export function stackFileSchema(): object {
     target: "draft-7",
     io: "input",
     override: ({ jsonSchema }) => {
-      const { allowed } = jsonSchema;
+      const { allowed, secret } = jsonSchema;
       delete jsonSchema.allowed;
+      delete jsonSchema.secret;
+      if (secret === true) {
+        jsonSchema.anyOf?.push({
+          type: "object",
+          properties: { secure: { type: "string" } },
+          required: ["secure"],
+          additionalProperties: false,
+        });
+      }
       if (typeof allowed === "string" && jsonSchema.pattern !== undefined) {
         // Editors with yaml-language-server show this instead of the pattern.
         jsonSchema.patternErrorMessage = `Allowed is ${allowed}.`;

@@ -8,6 +8,7 @@ import type { ClusterPlan } from "../components/lib/plan";
 import { ConfigError, parseCluster } from "./parse";
 import { planDeclared } from "./resolve";
 import type { ClusterConfig } from "./schema";
+import { withoutSecrets } from "./secrets";
 import { record } from "./words";
 
 const STACKS = join(__dirname, "../stacks");
@@ -28,7 +29,15 @@ export function clusterOfStackFile(stack: string, folder = STACKS): ClusterConfi
   }
   const config = record(record(readYaml(folder, name)).config);
   const keys = Object.keys(config).flatMap((key) => /^ipyparallel:(.+)$/.exec(key)?.[1] ?? []);
-  return parseCluster(config["ipyparallel:cluster"], keys);
+  return parseCluster(withoutSecrets(config["ipyparallel:cluster"]), keys);
+}
+
+/** The value of `ipyparallel:cluster` as it stands in a stack file; undefined if there is none. */
+export function rawCluster(stack: string, folder = STACKS): unknown {
+  const name = `Pulumi.${stack}.yaml`;
+  return existsSync(join(folder, name))
+    ? record(record(readYaml(folder, name)).config)["ipyparallel:cluster"]
+    : undefined;
 }
 
 function readYaml(folder: string, name: string): unknown {

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 
 import { CONTAINER_USER, dockerLabels, dockerName, OWNER_LABEL } from "./names";
 import { SSH_PORT_IN_CONTAINER } from "./ports";
+import { repairable } from "./repair";
 
 /** A port of a container that is published on its host. */
 export interface PublishedPort {
@@ -42,7 +43,14 @@ export interface NodeSettings {
 }
 
 /** Path of the input that holds {@link NodeSettings.repair}. */
-export const REPAIR_INPUT = "labels[2].value";
+const REPAIR_INPUT = "labels[2].value";
+
+/**
+ * Inputs that Docker's daemon fills in where it has defaults of its own (`log-opts`,
+ * `default-ulimits` and the like in daemon.json). What a container has of them is no change; what
+ * is declared of them is in the label `ipyparallel.settings` as well, so that a change of that is.
+ */
+const DAEMON_DEFAULTS = ["dns", "dnsOpts", "dnsSearches", "logDriver", "logOpts", "ulimits"];
 
 /** A folder of the host, or a volume of the cluster, in a container. */
 export interface MountArgs {
@@ -72,8 +80,8 @@ export interface UlimitArgs {
 
 /** What a container may use, and what it sees of its host. */
 export interface ContainerOptions {
-  /** Environment variables of the engines. */
-  env?: { [name: string]: string };
+  /** Environment variables of the engines; what is secret stays so in Pulumi's state. */
+  env?: { [name: string]: pulumi.Input<string> };
   /** Memory in MiB, at least 64; there is no swap on top of it. */
   memoryMiB?: number;
   /** Number of CPUs' worth of time, such as 1.5. */
@@ -84,6 +92,8 @@ export interface ContainerOptions {
   gpus?: string;
   /** Size of `/dev/shm` in MiB. */
   shmSizeMiB?: number;
+  /** Size of `/tmp` in MiB, which is memory of the container. */
+  tmpSizeMiB?: number;
   /** Limits of processes. */
   ulimits?: UlimitArgs[];
   /** Folders of the host and volumes. */
@@ -104,7 +114,19 @@ const THREAD_VARIABLES = [
   "NUMEXPR_NUM_THREADS",
 ];
 
-const TMPFS = "rw,exec,nosuid,nodev,mode=1777";
+/** A file system in memory. One without a size could take as much as half of the host's. */
+const tmpfs = (mebibytes: number) => `rw,exec,nosuid,nodev,mode=1777,size=${String(mebibytes)}m`;
+
+/** Size of `/run` in MiB: sockets, keys and the last lines of logs. */
+const RUN_SIZE = 16;
+
+/** Size of `/tmp` in MiB where none is declared: it leaves engines room in the container's memory. */
+export function defaultTmpSize(memoryMiB = Infinity): number {
+  return memoryMiB < 128 ? 32 : memoryMiB < 512 ? 64 : 256;
+}
+
+/** Microseconds in which a container may use its CPU time; `cpus` is a share of them. */
+const CPU_PERIOD = 100_000;
 
 /** Seconds that a container has to end in order, before it is killed. */
 const STOP_SECONDS = 10;
@@ -120,7 +142,7 @@ const STOP_SECONDS = 10;
 export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
   const options = node.options ?? {};
   const threads = options.threads === undefined ? undefined : String(options.threads);
-  const env = {
+  const env: Record<string, pulumi.Input<string>> = {
     ...(threads === undefined
       ? {}
       : Object.fromEntries(THREAD_VARIABLES.map((key) => [key, threads]))),
@@ -139,13 +161,12 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
     // Whatever a Dockerfile of the user's own ends with.
     user: CONTAINER_USER,
     restart: options.restart ?? "unless-stopped",
-    envs: Object.entries(env)
-      .map(([key, value]) => `${key}=${value}`)
-      .sort(),
+    envs: environment(env),
     labels: [
       ...dockerLabels(node.cluster, node.part),
       { label: "ipyparallel.repaired", value: node.repair ?? "" },
       { label: OWNER_LABEL, value: node.owner },
+      { label: "ipyparallel.settings", value: settings(options) },
       ...Object.entries(options.labels ?? {}).map(([label, value]) => ({ label, value })),
     ],
     networkMode: "bridge",
@@ -161,7 +182,7 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
         content: pulumi.interpolate`${node.hostKey}${node.authorizedKey}\n`,
       },
     ],
-    tmpfs: { "/run": TMPFS, "/tmp": TMPFS },
+    tmpfs: { "/run": tmpfs(RUN_SIZE), "/tmp": tmpfs(tmpSize(options)) },
     capabilities: { drops: ["ALL"] },
     securityOpts: ["no-new-privileges"],
     // A container that was stopped by hand is to be told of, not removed by the next refresh.
@@ -173,13 +194,73 @@ export function nodeArgs(node: NodeSettings): docker.ContainerArgs {
   };
 }
 
+/** Options of the resource that {@link nodeArgs} are for. */
+export function nodeOptions({
+  options,
+  repair,
+}: Pick<NodeSettings, "options" | "repair">): pulumi.CustomResourceOptions {
+  const hasSecrets = Object.values(options?.env ?? {}).some((value) =>
+    pulumi.Output.isInstance(value),
+  );
+  return {
+    deleteBeforeReplace: true,
+    ignoreChanges: [...DAEMON_DEFAULTS, ...(repairable(REPAIR_INPUT, repair).ignoreChanges ?? [])],
+    ...(hasSecrets ? { additionalSecretOutputs: ["envs"] } : {}),
+  };
+}
+
+/**
+ * The environment as Docker takes it. With one secret in it, all of it is one: the provider keeps
+ * it as a set, and Pulumi could not tell which of its elements is which.
+ */
+function environment(env: Record<string, pulumi.Input<string>>): pulumi.Input<string[]> {
+  const list = (values: Record<string, string>) =>
+    Object.entries(values)
+      .map(([key, value]) => `${key}=${value}`)
+      .sort();
+  return Object.values(env).every((value) => typeof value === "string")
+    ? list(env as Record<string, string>)
+    : pulumi.output(env).apply(list);
+}
+
+/**
+ * What of a container's options Docker can't change while it is there, as a label, which replaces
+ * it: left to themselves, some changes would be noted and not made (a mount, the size of `/tmp`,
+ * the end of a limit), and others would not be seen (the end of `shmSize`).
+ */
+function settings({
+  memoryMiB,
+  cpus,
+  cpuSet,
+  shmSizeMiB,
+  ulimits,
+  mounts,
+  ...others
+}: ContainerOptions) {
+  return JSON.stringify({
+    memory: memoryMiB === undefined ? undefined : "limited",
+    cpuSet: cpuSet === undefined ? undefined : "limited",
+    cpus,
+    shmSize: shmSizeMiB,
+    tmpSize: tmpSize({ memoryMiB, ...others }),
+    ulimits,
+    mounts,
+  });
+}
+
+function tmpSize({ tmpSizeMiB, memoryMiB }: ContainerOptions): number {
+  return tmpSizeMiB ?? defaultTmpSize(memoryMiB);
+}
+
 /** Only what is set: an input that is there, though undefined, is a change to some providers. */
 function limits(options: ContainerOptions): Partial<docker.ContainerArgs> {
   const given: Partial<docker.ContainerArgs> = {
     memory: options.memoryMiB,
     // Both at once: Docker refuses memory above what a container has of both together.
     memorySwap: options.memoryMiB,
-    cpus: options.cpus === undefined ? undefined : String(options.cpus),
+    // Not `cpus`, a text that the provider reads back in another form, which replaces the container.
+    cpuPeriod: options.cpus === undefined ? undefined : CPU_PERIOD,
+    cpuQuota: options.cpus === undefined ? undefined : Math.round(options.cpus * CPU_PERIOD),
     cpuSet: options.cpuSet,
     gpus: options.gpus,
     shmSize: options.shmSizeMiB,

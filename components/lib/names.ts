@@ -11,6 +11,9 @@ export const CONTROLLER = "controller";
 /** The user that everything in the containers runs as. */
 export const CONTAINER_USER = "ipp";
 
+/** The numbers of that user and its group, as `chown` takes them; see docker/Dockerfile. */
+export const CONTAINER_UID = "1000:1000";
+
 /** Name of a container, network or volume of a cluster on a Docker host. */
 export function dockerName(cluster: string, ...parts: string[]): string {
   return ["ipp", cluster, ...parts].join("-");

@@ -102,6 +102,13 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     const { name: workerName, host: workerHost, engines, image, sshPort: _, ...options } = worker;
     const imageName = image ?? DEFAULT_IMAGE;
     lookUp(images, imageName, "image");
+    const { memoryMiB, tmpSizeMiB } = options;
+    if (memoryMiB !== undefined && tmpSizeMiB !== undefined && tmpSizeMiB >= memoryMiB) {
+      throw new Mistake(
+        `worker ${workerName}: tmpSize must be less than memory, of which it is a part (got ` +
+          `${String(tmpSizeMiB)}MiB of ${String(memoryMiB)}MiB); lower it, or raise memory`,
+      );
+    }
     const near = workerHost === controllerHost;
     if (!near && isLoopback(controllerAddress)) {
       throw new Mistake(

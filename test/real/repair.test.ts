@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { join } from "node:path";
 
-import { changed, docker, TestStack } from "./testStack";
+import { changed, docker, failureOf, TestStack } from "./testStack";
 
 const NAME = "test-repair";
 const CLUSTER = {
@@ -60,6 +62,42 @@ describe("what was changed by hand", function () {
   it("docker stop: the preview says so, up replaces that container alone", async () => {
     await docker("stop", `ipp-${NAME}-w1`);
     await isRepaired(/worker w1: its container is exited/, [...engines, `${NAME}-w1-container`]);
+  });
+
+  it("docker pause: the preview says so, up replaces that container alone", async () => {
+    await docker("pause", `ipp-${NAME}-w1`);
+    await isRepaired(/worker w1: its container is paused/, [...engines, `${NAME}-w1-container`]);
+  });
+
+  it("a container that ends whenever it is started", async () => {
+    const broken = join(stack.folder, "init");
+    writeFileSync(broken, "#!/bin/sh\nexit 3\n", { mode: 0o755 });
+    await docker("cp", broken, `ipp-${NAME}-w1:/opt/ipp/init`);
+    await docker("restart", `ipp-${NAME}-w1`);
+    await isRepaired(/worker w1: its container is restarting/, [
+      ...engines,
+      `${NAME}-w1-container`,
+    ]);
+  });
+
+  it("a container that could not be started, and more than once", async () => {
+    const [, port = ""] = /:(\d+)$/m.exec(await docker("port", `ipp-${NAME}-w1`, "2222")) ?? [];
+    await docker("rm", "--force", "--volumes", `ipp-${NAME}-w1`);
+    const taker = createServer().listen(Number(port), "127.0.0.1");
+    await once(taker, "listening");
+    stack.declare({ ...CLUSTER, preflight: false });
+    for (let time = 0; time < 2; time++) {
+      await failureOf(stack.up({ refresh: true }));
+      const format = ["inspect", "--format", "{{.State.Status}}", `ipp-${NAME}-w1`];
+      assert.equal(await docker(...format), "created");
+      const { workers } = await stack.status();
+      assert.equal(workers.find(({ worker }) => worker === "w1")?.container, "created");
+    }
+    taker.close();
+    stack.declare(CLUSTER);
+    await stack.up({ refresh: true });
+    assert.deepEqual(Object.keys(await pids()).sort(), ["w1", "w2"]);
+    assert.deepEqual((await stack.preview()).steps, []);
   });
 
   it("docker rm: the preview says so, up makes it again", async () => {

@@ -126,6 +126,13 @@ export class TestStack {
     writeConfig(this.folder, this.name, cluster, others);
   }
 
+  /** Sets a secret as `npm run pulumi -- config set --secret --path` does in a clone. */
+  async setSecret(path: string, value: string): Promise<void> {
+    const args = ["config", "set", "--secret", "--path", path, value, "--stack", this.name];
+    const env = { ...process.env, ...this.stack.workspace.envVars };
+    await run("pulumi", args, { cwd: this.folder, env });
+  }
+
   /** Locks the packages of images as `npm run lock` does in a clone. */
   async lock(...args: string[]): Promise<void> {
     cpSync(join(PROJECT, "tools"), join(this.folder, "tools"), {

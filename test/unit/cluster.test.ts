@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
 
+import * as pulumi from "@pulumi/pulumi";
+
 import { Cluster, type ClusterArgs } from "../../components";
 import { planCluster } from "../../components/lib/plan";
 import { type Declared, declare, named } from "./mocks";
@@ -115,6 +117,58 @@ describe("Cluster", () => {
     assert.deepEqual(inputs.ports, [
       { internal: 2222, external: 2202, ip: "127.0.0.1", protocol: "tcp" },
     ]);
+  });
+
+  it("limits what a container may use, and names what Docker can't change later in a label", async () => {
+    const limited = await cluster({
+      workers: [
+        { name: "w1", cpus: 1.05, memoryMiB: 300, gpus: "all" },
+        { name: "w2", cpus: 0.05, tmpSizeMiB: 7 },
+      ],
+    });
+    const of = (name: string) => {
+      const { cpuPeriod, cpuQuota, cpus, gpus, tmpfs, labels } = named(limited, name).inputs;
+      const { value } = (labels as { label: string; value: string }[]).find(
+        ({ label }) => label === "ipyparallel.settings",
+      ) ?? { value: "" };
+      const size = /size=(\w+)/.exec((tmpfs as Record<string, string>)["/tmp"] ?? "")?.[1];
+      return { cpuPeriod, cpuQuota, cpus, gpus, size, settings: JSON.parse(value) as object };
+    };
+    assert.deepEqual(of("dev-w1-container"), {
+      cpuPeriod: 100_000,
+      cpuQuota: 105_000,
+      cpus: undefined,
+      gpus: "all",
+      size: "64m",
+      settings: { memory: "limited", cpus: 1.05, tmpSize: 64 },
+    });
+    assert.deepEqual(of("dev-w2-container"), {
+      cpuPeriod: 100_000,
+      cpuQuota: 5000,
+      cpus: undefined,
+      gpus: undefined,
+      size: "7m",
+      settings: { cpus: 0.05, tmpSize: 7 },
+    });
+  });
+
+  it("refuses a /tmp that is as large as the memory that it is a part of", () => {
+    const workers = [{ name: "w1", memoryMiB: 256, tmpSizeMiB: 256 }];
+    assert.throws(() => planCluster("dev", { workers }), {
+      message:
+        "worker w1: tmpSize must be less than memory, of which it is a part (got 256MiB of 256MiB); " +
+        "lower it, or raise memory",
+    });
+  });
+
+  it("keeps the whole environment secret if one variable is", async () => {
+    const secret = await cluster({
+      workers: [{ name: "w1", env: { B: "plain", A: pulumi.secret("hidden") } }, { name: "w2" }],
+    });
+    const { inputs, secrets } = named(secret, "dev-w1-container");
+    assert.deepEqual(inputs.envs, ["A=hidden", "B=plain", "IPP_NAME=w1", "IPP_ROLE=worker"]);
+    assert.deepEqual(secrets, ["envs", "uploads"]);
+    assert.deepEqual(named(secret, "dev-w2-container").secrets, ["uploads"]);
   });
 
   it("publishes only what clients need when all engines are on the controller's host", () => {

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 
 import { planCluster } from "../../components/lib/plan";
+import { findDrift } from "../../config/drift";
 import type { UnreachedPorts } from "../../config/reach";
 import { clusterStatus } from "../../config/status";
 import { stateOf } from "../../config/stackState";
@@ -556,4 +557,72 @@ describe("the probe on the controller's host", () => {
     assert.deepEqual(parts.get("w1")?.status?.drift, ["asked"]);
     assert.equal(parts.get("controller")?.state, "running");
   });
+});
+
+describe("folders that are to be mounted", () => {
+  const mounted = planCluster("dev", {
+    workers: [
+      {
+        name: "w1",
+        mounts: [
+          { source: "/srv/a b", target: "/data/a" },
+          { source: "/srv/read", target: "/data/read", readOnly: true },
+        ],
+      },
+    ],
+  });
+  const found = (...lines: string[]) =>
+    problems(
+      mounted,
+      new Map([["local", parseProbe(lines.map((line) => `${line}\n`).join(""), 1000)]]),
+    ).map(({ kind, message }) => `${kind}: ${message}`);
+
+  for (const fine of [
+    "mount 1000 0 755 /srv/a b",
+    "mount 0 1000 775 /srv/a b",
+    "mount 0 0 1777 /srv/a b",
+    "mount 0 0 755 /srv/read",
+    "",
+  ]) {
+    it(`are fine: ${fine}`, () => {
+      assert.deepEqual(found(fine), []);
+    });
+  }
+
+  it("must exist", () => {
+    assert.deepEqual(found("mount missing 0 0 /srv/a b"), [
+      "unfit: mounts of worker w1: source /srv/a b must exist there; make it (`mkdir -p`, " +
+        "`chown 1000:1000`), or correct source",
+    ]);
+  });
+
+  it("are named where engines can't write to them, or not even read them", () => {
+    assert.deepEqual(found("mount 0 0 755 /srv/a b", "mount 0 0 700 /srv/read"), [
+      "warning: mounts of worker w1: source /srv/a b: engines, which run as user 1000:1000, can't " +
+        "write to it (it is of 0:0, mode 755); `chown 1000:1000 /srv/a b` there, or set readOnly: true",
+      "warning: mounts of worker w1: source /srv/read: engines, which run as user 1000:1000, can't " +
+        "read it (it is of 0:0, mode 700); `chown 1000:1000 /srv/read` there",
+    ]);
+  });
+
+  it("are not judged where containers have other users than the host", () => {
+    assert.deepEqual(found("remapped yes", "mount 0 0 755 /srv/a b"), []);
+  });
+});
+
+describe("containers that do not run", () => {
+  const plan = planCluster("dev", { workers: [{ name: "w1" }] });
+  for (const state of ["created", "paused", "restarting", "removing", "dead", "exited"]) {
+    it(`are replaced when they are ${state}, for a reason of each one's own`, () => {
+      const reasonOf = (id: string) => {
+        const line = `ended w1 ${state} 0001-01-01T00:00:00Z ${id}`;
+        const drift = findDrift(plan, new Map([["local", parseProbe(`${line}\n`, 1000)]]));
+        assert.ok(drift.messages.includes(`worker w1: its container is ${state}; it is replaced`));
+        return drift.containers.w1;
+      };
+      assert.notEqual(reasonOf("abc"), undefined);
+      assert.notEqual(reasonOf("abc"), reasonOf("def"));
+      assert.equal(reasonOf("abc"), reasonOf("abc"));
+    });
+  }
 });

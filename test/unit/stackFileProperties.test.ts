@@ -33,6 +33,7 @@ const WHOLE = {
       engines: "cores",
       cpuset: "0-3,8",
       shmSize: "1GiB",
+      tmpSize: "100MiB",
       ulimits: { nofile: 20000, memlock: { soft: -1, hard: -1 } },
       mounts: [
         { source: "/srv/a", target: "/data/a", readOnly: true },

@@ -33,7 +33,8 @@ func NewProvider(version string, progress func(ctx context.Context, line string)
 	volume.DeleteContext = deleteVolume
 
 	container := docker.ResourcesMap["docker_container"]
-	container.CreateContext = quiet(container.CreateContext)
+	addCPUInputs(container)
+	container.CreateContext = limitCPU(quiet(container.CreateContext))
 	container.ReadContext = quiet(container.ReadContext)
 	container.UpdateContext = quiet(container.UpdateContext)
 	container.DeleteContext = quiet(container.DeleteContext)
