@@ -401,6 +401,18 @@ const IMAGE_CONTEXT = relative(process.cwd(), join(__dirname, "../docker"));
  */
 const LARGE_PACKETS = { "com.docker.network.driver.mtu": "65535" };
 
+/**
+ * Settings of a Docker provider that it takes from the environment otherwise (`DOCKER_CONTEXT` and
+ * the like), where they count for more than its host.
+ */
+const NOT_FROM_ENVIRONMENT = {
+  context: "",
+  certPath: "",
+  caMaterial: "",
+  certMaterial: "",
+  keyMaterial: "",
+};
+
 /** What the parts on one host need of it. */
 interface Machine {
   /** For components whose children are made on the host. */
@@ -437,6 +449,7 @@ function declareMachines(
         host: settings.docker,
         // A preview of what does not exist yet must not need the host.
         disableDockerDaemonCheck: true,
+        ...NOT_FROM_ENVIRONMENT,
         ...(sshEndpoint(settings.docker) === undefined ? {} : { sshOpts: sshOptions(settings) }),
         ...(args.registry === undefined ? {} : { registryAuth: [args.registry] }),
       },

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setUp } from "./setup.mjs";
 import { local, root } from "./setup/context.mjs";
-import { pulumiEnvironment } from "./setup/engine.mjs";
+import { pulumiEnvironment, readRecord } from "./setup/engine.mjs";
 import { seconds } from "./setup/steps.mjs";
 import { countGo, countJunit, none, summary } from "./test/counts.mjs";
 import { purposeOf, suites } from "./test/suites.mjs";
@@ -21,7 +21,13 @@ const chosen = select(process.argv.slice(2));
 const real = chosen.filter(({ group }) => group === "real");
 const beside = real.length === 0 ? [] : chosen.filter(({ group }) => ["vet", "go"].includes(group));
 const results = await runAll(chosen.filter((suite) => ![...real, ...beside].includes(suite)));
-if (real.length > 0) await setUp(purposeOf.real);
+if (real.length > 0) {
+  await setUp(purposeOf.real);
+  const { home, sources } = readRecord().plugins;
+  console.log(
+    `\nPulumi's plugins: ${sources ? "those built here" : "the official ones"}, in ${home}`,
+  );
+}
 const lanes = await Promise.all([runAll(beside, { leisurely: true }), runAll(real)]);
 results.push(...lanes.flat());
 const { text, ok } = summary(results);

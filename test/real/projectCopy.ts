@@ -123,7 +123,10 @@ export class ProjectCopy {
 
   /** A user's environment: nothing in it leads to the state of this project. */
   private environment(): NodeJS.ProcessEnv {
-    const kept = Object.entries(process.env).filter(([key]) => !/^(PULUMI|npm)_/.test(key));
+    // PULUMI_HOME has the plugins that set-up found: the copy is to use the same.
+    const kept = Object.entries(process.env).filter(
+      ([key]) => key === "PULUMI_HOME" || !/^(PULUMI|npm)_/.test(key),
+    );
     return {
       ...Object.fromEntries(kept),
       PULUMI_STACK: this.stack,

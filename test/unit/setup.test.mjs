@@ -342,6 +342,35 @@ describe("pulumiEnvironment", () => {
     assert.equal(env.PULUMI_DIY_BACKEND_GZIP, "true");
   });
 
+  it("names the folder of the plugins, which HOME and the user database may see differently", () => {
+    assert.equal(pulumiEnvironment({}, { PATH: "/bin" }).PULUMI_HOME, userHome);
+    const users = { ...record, plugins: { home: userHome } };
+    assert.equal(pulumiEnvironment(users, { PATH: "/bin" }).PULUMI_HOME, userHome);
+  });
+
+  it("keeps the Docker plugin's own log off, unless it is asked for", () => {
+    assert.equal(pulumiEnvironment(record, { PATH: "/bin" }).TF_LOG, "off");
+    assert.equal(pulumiEnvironment(record, { PATH: "/bin", TF_LOG: "debug" }).TF_LOG, "debug");
+  });
+
+  it("clears SSH_AUTH_SOCK if no agent answers there, and only then", async () => {
+    const { PATH } = process.env;
+    const socketFor = (path) =>
+      pulumiEnvironment(record, { PATH, SSH_AUTH_SOCK: path }).SSH_AUTH_SOCK;
+    assert.equal(socketFor(join(folder, "nobody")), "");
+    const agent = join(folder, "agent");
+    const child = spawn("ssh-agent", ["-D", "-a", agent], { stdio: ["ignore", "pipe", "inherit"] });
+    try {
+      await new Promise((resolve) => child.stdout.once("data", resolve));
+      assert.equal(socketFor(agent), undefined);
+    } finally {
+      child.kill("SIGKILL");
+      await new Promise((resolve) => child.once("close", resolve));
+    }
+    assert.equal(existsSync(agent), true, "the socket of the agent is left");
+    assert.equal(socketFor(agent), "");
+  });
+
   it("leaves a backend of the user's choice alone, with their log-in and passphrase", () => {
     const env = pulumiEnvironment(record, { PATH: "/bin", PULUMI_BACKEND_URL: "s3://bucket" });
     assert.equal(env.PULUMI_BACKEND_URL, undefined);

@@ -1,4 +1,5 @@
 // Which Pulumi this clone uses: what set-up found or made, and the environment to run it in.
+import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
@@ -125,7 +126,11 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
     GOGC: given.GOGC ?? "400",
     // Pulumi keeps an encrypted log of each run, up to 500 MB of them.
     PULUMI_LOG_ROTATION_MAX_TOTAL_MB: given.PULUMI_LOG_ROTATION_MAX_TOTAL_MB ?? "20",
-    ...(ownHome && { PULUMI_HOME: record.plugins.home }),
+    // Pulumi would look in the home folder of the user database, whatever HOME says.
+    PULUMI_HOME: record.plugins?.home ?? userHome,
+    // The Docker plugin says each error twice otherwise.
+    TF_LOG: given.TF_LOG ?? "off",
+    ...(agentIsGone(given) && { SSH_AUTH_SOCK: "" }),
     ...(isOwnBackend(given)
       ? {
           PULUMI_BACKEND_URL: ownBackendUrl,
@@ -136,6 +141,16 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
         }
       : ownHome && { PULUMI_CREDENTIALS_PATH: given.PULUMI_CREDENTIALS_PATH ?? userHome }),
   };
+}
+
+/**
+ * Whether SSH_AUTH_SOCK names an agent that no longer runs, as in a session that was resumed: `ssh`
+ * goes on without it, and Pulumi's plugin for commands does not.
+ */
+function agentIsGone({ SSH_AUTH_SOCK, PATH }) {
+  if (!SSH_AUTH_SOCK) return false;
+  const env = { PATH, SSH_AUTH_SOCK };
+  return spawnSync("ssh-add", ["-l"], { env, stdio: "ignore", timeout: 5000 }).status === 2;
 }
 
 export const engineIsThere = ({ cli }) =>

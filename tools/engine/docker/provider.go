@@ -3,8 +3,6 @@
 package docker
 
 import (
-	"context"
-
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge"
 	"github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfbridge/tokens"
 	shimv2 "github.com/pulumi/pulumi-terraform-bridge/v3/pkg/tfshim/sdk-v2"
@@ -24,7 +22,7 @@ const (
 func Provider() tfbridge.ProviderInfo {
 	field := func(name string) *tfbridge.SchemaInfo { return &tfbridge.SchemaInfo{Name: name} }
 	info := tfbridge.ProviderInfo{
-		P:       shimv2.NewProvider(operations.NewProvider(Version, showProgress)),
+		P:       shimv2.NewProvider(operations.NewProvider(Version)),
 		Name:    Name,
 		Version: Version,
 		Config: map[string]*tfbridge.SchemaInfo{
@@ -64,9 +62,4 @@ func Provider() tfbridge.ProviderInfo {
 // resourceToken returns the token of the resource type name.
 func resourceToken(name string) pulumi.Type {
 	return tfbridge.MakeResource(Name, "index", name)
-}
-
-// showProgress shows line beside the resource that ctx belongs to, until the next one.
-func showProgress(ctx context.Context, line string) {
-	tfbridge.GetLogger(ctx).Status().Info(line)
 }

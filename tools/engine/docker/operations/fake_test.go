@@ -1,7 +1,6 @@
 package operations
 
 import (
-	"context"
 	"encoding/json"
 	"io"
 	"log"
@@ -41,6 +40,9 @@ func newFakeDocker(t *testing.T, answers map[string][]answer) *fakeDocker {
 	t.Helper()
 	fake := &fakeDocker{answers: answers}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/_ping" {
+			return // it comes once for each client
+		}
 		body, _ := io.ReadAll(r.Body)
 		path := r.URL.Path
 		if version, rest, found := strings.Cut(path[1:], "/"); found && version[0] == 'v' {
@@ -65,8 +67,7 @@ func newFakeDocker(t *testing.T, answers map[string][]answer) *fakeDocker {
 	t.Cleanup(server.Close)
 	docker, err := client.NewClientWithOpts(
 		client.WithHost("tcp://"+server.Listener.Addr().String()),
-		// The last version without BuildKit, whose session would need more of a server.
-		client.WithVersion("1.38"),
+		client.WithVersion("1.41"),
 	)
 	if err != nil {
 		t.Fatal(err)
@@ -95,6 +96,6 @@ func TestMain(m *testing.M) {
 // newData returns a resource type of the provider, and data of it.
 func newData(t *testing.T, name string, values map[string]any) (*schema.Resource, *schema.ResourceData) {
 	t.Helper()
-	resource := NewProvider("test", func(context.Context, string) {}).ResourcesMap[name]
+	resource := NewProvider("test").ResourcesMap[name]
 	return resource, schema.TestResourceDataRaw(t, resource.Schema, values)
 }
