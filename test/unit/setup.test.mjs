@@ -348,6 +348,18 @@ describe("pulumiEnvironment", () => {
     assert.equal(pulumiEnvironment(users, { PATH: "/bin" }).PULUMI_HOME, userHome);
   });
 
+  it("clears what would turn the Docker plugin to TLS", () => {
+    const { PATH } = process.env;
+    const env = pulumiEnvironment(record, {
+      PATH,
+      DOCKER_CERT_PATH: "/certs",
+      DOCKER_TLS_VERIFY: "1",
+    });
+    assert.equal(env.DOCKER_CERT_PATH, "");
+    assert.equal(env.DOCKER_TLS_VERIFY, "");
+    assert.equal("DOCKER_KEY_MATERIAL" in env, false);
+  });
+
   it("keeps the Docker plugin's own log off, unless it is asked for", () => {
     assert.equal(pulumiEnvironment(record, { PATH: "/bin" }).TF_LOG, "off");
     assert.equal(pulumiEnvironment(record, { PATH: "/bin", TF_LOG: "debug" }).TF_LOG, "debug");

@@ -131,6 +131,8 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
     // The Docker plugin says each error twice otherwise.
     TF_LOG: given.TF_LOG ?? "off",
     ...(agentIsGone(given) && { SSH_AUTH_SOCK: "" }),
+    // For the Docker plugin they count for more than the host that it is given.
+    ...Object.fromEntries(TLS_SETTINGS.filter((name) => given[name]).map((name) => [name, ""])),
     ...(isOwnBackend(given)
       ? {
           PULUMI_BACKEND_URL: ownBackendUrl,
@@ -142,6 +144,15 @@ export function pulumiEnvironment(record = readRecord(), given = process.env) {
       : ownHome && { PULUMI_CREDENTIALS_PATH: given.PULUMI_CREDENTIALS_PATH ?? userHome }),
   };
 }
+
+/** Settings of a Docker that is reached by TLS, as none of a cluster is. */
+const TLS_SETTINGS = [
+  "DOCKER_CERT_PATH",
+  "DOCKER_TLS_VERIFY",
+  "DOCKER_CA_MATERIAL",
+  "DOCKER_CERT_MATERIAL",
+  "DOCKER_KEY_MATERIAL",
+];
 
 /**
  * Whether SSH_AUTH_SOCK names an agent that no longer runs, as in a session that was resumed: `ssh`
