@@ -2,21 +2,28 @@
 import "./config/stackTraces";
 import "./config/debugLog";
 
-import { existsSync, readFileSync } from "node:fs";
-
 import * as pulumi from "@pulumi/pulumi";
 
 import { Cluster, type ClusterArgs, type ImageArgs, type WorkerSpec } from "./components";
 import { Mistake } from "./components/lib/mistake";
+import { CONTROLLER } from "./components/lib/names";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
-import { DEFAULT_PYTHON, officialBase } from "./components/lib/python";
+import { officialBase } from "./components/lib/python";
 import { bastionMistakes } from "./components/lib/ssh";
 import { abandonedNotes, findDrift } from "./config/drift";
 import { declaredHosts, dockerHere } from "./config/localHost";
 import { locks } from "./config/lock";
 import { ConfigError, parseCluster } from "./config/parse";
-import { probeHosts, type Problem, problems } from "./config/preflight";
+import { type Probe, probeHosts, type Problem, problems } from "./config/preflight";
 import { checkProfile } from "./config/profileFiles";
+import {
+  broughtUpWith,
+  type ClusterPython,
+  clusterPython,
+  lacksRegistry,
+  madeBaseImage,
+  pythonChange,
+} from "./config/python";
 import { enoughEngines, expandWorkers, toImageArgs, toWorkerSpec } from "./config/resolve";
 import type { ClusterConfig } from "./config/schema";
 import { secretTexts } from "./config/secrets";
@@ -25,9 +32,6 @@ import { programBackend, readState, type StackState } from "./config/stackState"
 import { findUntracked, removeObjects, untrackedNotes } from "./config/untracked";
 
 type Images = Record<string, ImageArgs>;
-
-/** Names the base image that set-up made because none could be pulled; see tools/setup. */
-const BASE_IMAGE_FILE = ".local/base-image";
 
 /** What a key of the configuration holds: a map or a list comes as JSON, anything else as text. */
 function readValue(text: string | undefined): unknown {
@@ -58,15 +62,16 @@ function readConfiguration() {
         `\`npm run pulumi -- -s ${pulumi.getStack()} config set --secret ipyparallel:registryPassword\``,
     ]);
   }
-  const localBase = noted(BASE_IMAGE_FILE);
+  const python = clusterPython(cluster.images);
   const images = withLocks(pulumi.getStack(), cluster.images);
   const args: Omit<ClusterArgs, "workers"> = {
     ...same,
     hosts: declaredHosts(cluster),
     profile: same.profile ?? pulumi.getStack(),
-    images: withBases(images, localBase !== undefined),
-    baseImage: localBase,
-    copyBaseImageFrom: localBase === undefined ? undefined : dockerHere().endpoint,
+    images: withBases(images, python.version),
+    python: python.version,
+    baseImage: madeBaseImage(python.version),
+    copyBaseImageFrom: lacksRegistry() ? dockerHere().endpoint : undefined,
     controllerHost: controller?.host,
     basePort: controller?.basePort,
     heartbeatPeriod: controller?.heartbeatPeriod,
@@ -76,7 +81,14 @@ function readConfiguration() {
       ? {}
       : { registry: { ...registry, password } }),
   };
-  return { args, workers: expandWorkers(cluster), minReady, preflight: preflight ?? true, secrets };
+  return {
+    args,
+    python,
+    workers: expandWorkers(cluster),
+    minReady,
+    preflight: preflight ?? true,
+    secrets,
+  };
 }
 
 /** A worker whose variables that were given as secrets stay so. */
@@ -90,26 +102,21 @@ function withSecrets(worker: WorkerSpec, secrets: Set<string>): WorkerSpec {
   return worker.env === undefined ? worker : { ...worker, env: Object.fromEntries(env) };
 }
 
-/** The name in a file that set-up left, if it left one. */
-function noted(file: string): string | undefined {
-  return existsSync(file) ? readFileSync(file, "utf8").trim() : undefined;
-}
-
 /**
- * Images with the bases that set-up has for other versions of Python, where it could not pull one.
+ * Images with the bases that setup made, where it could pull none.
  *
- * @param noRegistry whether set-up could not pull the usual base either.
+ * @param usual Python of images that name none.
  * @throws ConfigError if an image has no base.
  */
-function withBases(images: Images, noRegistry: boolean): Images {
+function withBases(images: Images, usual: string): Images {
   const mistakes: string[] = [];
   const based = Object.entries(images).map(([name, image]): [string, ImageArgs] => {
-    const { python = DEFAULT_PYTHON, base, reference } = image;
-    if (python === DEFAULT_PYTHON || base !== undefined || reference !== undefined) {
+    const { python = usual, base, reference } = image;
+    if (base !== undefined || reference !== undefined) {
       return [name, image];
     }
-    const found = noted(`${BASE_IMAGE_FILE}-${python}`);
-    if (found === undefined && noRegistry) {
+    const found = madeBaseImage(python);
+    if (found === undefined && lacksRegistry()) {
       mistakes.push(noBase(name, python));
     }
     return [name, found === undefined ? image : { ...image, base: found }];
@@ -122,8 +129,9 @@ function withBases(images: Images, noRegistry: boolean): Images {
 
 function noBase(image: string, python: string): string {
   const official = officialBase(python);
-  const how =
-    python === "3.13" ? "run `npm run setup -- python3.13` once, which makes one, or " : "";
+  const how = ["3.11", "3.13"].includes(python)
+    ? `run \`npm run setup -- python${python}\` once, which makes one, or `
+    : "";
   return (
     `images.${image}.python: ${python} needs ${official}, and set-up could pull none here; ${how}` +
     `bring that image here (docker save, docker load) and name it as images.${image}.base`
@@ -158,7 +166,7 @@ function withLocks(stack: string, declared: ClusterConfig["images"]): Images {
 
 /** The cluster as declared, with what only the hosts can tell. */
 async function readArguments(state: StackState): Promise<ClusterArgs> {
-  const { args, workers, minReady, preflight, secrets } = readConfiguration();
+  const { args, python, workers, minReady, preflight, secrets } = readConfiguration();
   // Before the hosts are asked, a worker has as many engines as cores could be: one.
   const withCores = (cores: (host: string | undefined) => number | undefined) => {
     const specs = workers.map((worker) =>
@@ -197,6 +205,7 @@ async function readArguments(state: StackState): Promise<ClusterArgs> {
     .reduce((sum, { engines }) => sum + engines, 0);
   const enough = reachable >= (found.minReady ?? Infinity);
   report(plan, problems(plan, probes), enough, profile.conflict);
+  reportPythonChange(python, plan, probes);
   for (const message of [
     ...drift.messages,
     ...untrackedNotes(untracked),
@@ -255,6 +264,26 @@ function report(
         void log(`worker ${name} on host ${problem.host} is left as it is: ${problem.message}`);
       }
     }
+  }
+}
+
+/**
+ * Reports that a cluster that runs would get another Python though the stack file names none. An
+ * update goes on only where this clone brought the cluster up: somebody else's is not to be replaced
+ * for the Python of who looks at it.
+ */
+function reportPythonChange(
+  python: ClusterPython,
+  { controllerHost }: ClusterPlan,
+  probes: Map<string, Probe>,
+) {
+  const running = probes.get(controllerHost)?.parts.get(CONTROLLER)?.status?.python;
+  const change = pythonChange(python, running, broughtUpWith(pulumi.getStack()));
+  if (change?.stops === true && !pulumi.runtime.isDryRun()) {
+    throw messageOnly(`${change.message}. Nothing was changed.`);
+  }
+  if (change !== undefined) {
+    void pulumi.log.warn(change.message);
   }
 }
 

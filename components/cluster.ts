@@ -16,7 +16,6 @@ import { Mistake } from "./lib/mistake";
 import { CONTROLLER, dockerLabels, dockerName, OWNER_LABEL } from "./lib/names";
 import { type FirewallRules, firewallRules, type PortRule } from "./lib/portPlan";
 import { type ClusterPlan, DEFAULT_IMAGE, planCluster, type PlannedWorker } from "./lib/plan";
-import { DEFAULT_PYTHON } from "./lib/python";
 import { frozen } from "./lib/repair";
 import { bastionMistakes, type SshTarget } from "./lib/ssh";
 import { type EngineInfo, Readiness } from "./readiness";
@@ -143,8 +142,15 @@ export interface ClusterArgs {
    */
   images?: { [name: string]: ImageArgs };
   /**
-   * Base of images that name none and have Python 3.11. Defaults to `python:3.11-slim-bookworm`. A
-   * change builds them anew and replaces their containers.
+   * Python of images that name none: `3.11`, `3.12`, `3.13` or `3.14`. Functions reach engines from
+   * clients with the same one alone. Defaults to `3.11`. A change builds these images again and
+   * replaces their containers.
+   */
+  python?: string;
+  /**
+   * Base of images that name none and have the Python of the cluster. Defaults to the official image
+   * of that Python, such as `python:3.11-slim-bookworm`. A change builds them again and replaces
+   * their containers.
    */
   baseImage?: string;
   /**
@@ -334,7 +340,7 @@ export class Cluster extends pulumi.ComponentResource {
           Object.fromEntries(workers.map(({ name: worker, engines }) => [worker, engines])),
         ),
         images: up.apply(imagesOnSeveralHosts),
-        pythons: up.apply((workers) => pythons(workers, plan.images)),
+        pythons: up.apply((workers) => pythons(workers, plan)),
         after: [
           pulumi.all([controller.setUp.stdout, ...reports]).apply((all) => sha256(all.join("\n"))),
         ],
@@ -366,16 +372,11 @@ export class Cluster extends pulumi.ComponentResource {
   }
 }
 
-/** An image with the base that those of the usual Python have. */
-function withBase(image: ImageArgs, base: string | undefined): ImageArgs {
-  return (image.python ?? DEFAULT_PYTHON) === DEFAULT_PYTHON ? { base, ...image } : image;
-}
-
-/** The Python of each worker, unless all of them and the controller have the usual one. */
-function pythons(workers: PlannedWorker[], images: ClusterPlan["images"]) {
-  const pythonOf = (image: string) => images[image]?.python ?? DEFAULT_PYTHON;
+/** The Python of each worker, unless all of them and the controller have the cluster's. */
+function pythons(workers: PlannedWorker[], { python: usual, images }: ClusterPlan) {
+  const pythonOf = (image: string) => images[image]?.python ?? usual;
   const all = [pythonOf(DEFAULT_IMAGE), ...workers.map(({ image }) => pythonOf(image))];
-  return all.every((python) => python === DEFAULT_PYTHON)
+  return all.every((python) => python === usual)
     ? undefined
     : Object.fromEntries(workers.map(({ name, image }) => [name, pythonOf(image)]));
 }
@@ -484,7 +485,7 @@ function declareMachines(
           `${name}-image-${image}-${host}`,
           {
             context: args.imageContext ?? IMAGE_CONTEXT,
-            image: withBase(plan.images[image] ?? {}, args.baseImage),
+            image: plan.images[image] ?? {},
             host: settings,
             copyBaseFrom: args.copyBaseImageFrom,
             present: args.imagesPresent?.[host],

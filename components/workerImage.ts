@@ -18,7 +18,7 @@ import { repairable } from "./lib/repair";
 export interface ImageArgs {
   /**
    * Python of the image: `3.11`, `3.12`, `3.13` or `3.14`. Functions reach its engines from clients
-   * with the same one alone, data and source code from any. Defaults to `3.11`.
+   * with the same one alone, data and source code from any. Defaults to that of the cluster.
    */
   python?: string;
   /**

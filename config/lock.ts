@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { DEFAULT_PYTHON } from "../components/lib/python";
+import { clusterPython } from "./python";
 import type { ClusterConfig } from "./schema";
 
 type Images = NonNullable<ClusterConfig["images"]>;
@@ -30,19 +31,20 @@ export interface Lock {
 
 /** The locks that a stack's images should have: of each that has packages. */
 export function locks(stack: string, images: Images = {}): Lock[] {
+  const { version } = clusterPython(images);
   return Object.entries(images).flatMap(([image, { packages = [], python }]) => {
     if (packages.length === 0) {
       return [];
     }
     const file = join("stacks", "locks", `${stack}.${image}.txt`);
     const text = existsSync(file) ? readFileSync(file, "utf8") : undefined;
-    const made = { image, packages, python: String(python ?? DEFAULT_PYTHON), file, text };
+    const made = { image, packages, python: String(python ?? version), file, text };
     const upToDate = text?.split("\n").includes(MADE_FROM + madeFrom(made)) === true;
     return [{ ...made, upToDate }];
   });
 }
 
-/** A hash of all that a lock is made from. */
+/** A hash of all that a lock is made from; locks for the first Python that there was say none. */
 function madeFrom({ packages, python }: Pick<Lock, "packages" | "python">): string {
   const other = python === DEFAULT_PYTHON ? [] : [python];
   const from = JSON.stringify([[...packages].sort(), pins(), ...other]);

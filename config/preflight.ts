@@ -85,6 +85,8 @@ export interface PartStatus {
   drift?: string[];
   /** A text that is new each time that it is set up. */
   applied?: string | null;
+  /** Version of the container's Python, such as `3.11.2`. */
+  python?: string;
   /** The controller's state: `answering` if all is well. */
   state?: string;
   /** Why the controller was last restarted. */

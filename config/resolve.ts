@@ -3,6 +3,7 @@ import { Mistake } from "../components/lib/mistake";
 import { type ClusterPlan, planCluster } from "../components/lib/plan";
 import { mebibytes } from "../components/lib/sizes";
 import { declaredHosts } from "./localHost";
+import { clusterPython } from "./python";
 import type { ClusterConfig, WorkerOptions } from "./schema";
 
 /** A worker, its group expanded and its defaults merged, still in the words of the stack file. */
@@ -133,6 +134,7 @@ export function planDeclared(cluster: string, config: ClusterConfig): ClusterPla
     ...same,
     hosts: declaredHosts(config),
     images: toImageArgs(same.images),
+    python: clusterPython(same.images).version,
     controllerHost: controller?.host,
     basePort: controller?.basePort,
     imageContext: "",

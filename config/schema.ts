@@ -192,7 +192,7 @@ const python = z.union([z.enum(PYTHONS), z.literal(PYTHONS.map(Number))]).meta({
   allowed: `one of ${PYTHONS.map((version) => `"${version}"`).join(", ")}`,
   description:
     "Python of the image. Functions reach its engines from clients with the same one alone. " +
-    'Defaults to "3.11".',
+    "Defaults to that of the image `default`, or the one that you run.",
 });
 
 const image = z.strictObject({
@@ -201,8 +201,8 @@ const image = z.strictObject({
     .string()
     .min(1)
     .describe(
-      "Image that docker/Dockerfile begins from. Defaults to python:3.11-slim-bookworm, or the like " +
-        "for another `python`.",
+      "Image that docker/Dockerfile begins from. Defaults to the official one of its Python, such as " +
+        "python:3.11-slim-bookworm.",
     )
     .optional(),
   packages: z

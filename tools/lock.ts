@@ -4,15 +4,16 @@
 // stack file allows, with --upgrade. `up` and `preview` come here too, with --first: a stack file
 // with mistakes is then left to the program, which tells of them.
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
 import { Mistake } from "../components/lib/mistake";
 import { type Lock, locks, lockText, pins } from "../config/lock";
+import { requirements } from "../config/pylock";
 import { clusterOfStackFile } from "../config/stackFile";
 
 const ROOT = join(__dirname, "..");
-const PYTHON = ".local/venv-lock/bin/python";
 
 function main(args: string[]): number {
   process.chdir(ROOT);
@@ -44,20 +45,36 @@ function main(args: string[]): number {
   return 0;
 }
 
-/** Makes the environment that locks are made with. */
+/** Has uv there, which makes locks. */
 function setUp(): number | null {
   return spawnSync("node", ["tools/setup.mjs", "lock"], { stdio: ["ignore", "ignore", 2] }).status;
 }
 
 function resolve({ image, packages, python }: Lock): string {
-  const { status, stdout, stderr } = spawnSync(PYTHON, ["tools/lock/resolve.py"], {
-    input: JSON.stringify({ packages, pins: pins(), python }),
-    encoding: "utf8",
-  });
-  if (status !== 0) {
-    throw new Mistake(`images.${image}.packages: can't be locked: ${stderr.trim()}`);
+  const folder = mkdtempSync(join(tmpdir(), "lock-"));
+  try {
+    const constraints = join(folder, "pins.txt");
+    writeFileSync(constraints, pins().join("\n"));
+    const options = ["--quiet", "--universal", "--python-version", python, "--no-python-downloads"];
+    const { status, stdout, stderr } = spawnSync(
+      "node",
+      [
+        "tools/uv/run.mjs",
+        ...["pip", "compile", "-", ...options, "--constraints", constraints],
+        ...["--format", "pylock.toml", "--cache-dir", join(folder, "cache")],
+      ],
+      { input: packages.join("\n"), encoding: "utf8", maxBuffer: 1 << 28 },
+    );
+    if (status !== 0) {
+      throw new Error(stderr.trim());
+    }
+    return requirements(stdout, python);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Mistake(`images.${image}.packages: can't be locked: ${reason}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
   }
-  return stdout;
 }
 
 try {

@@ -15,6 +15,7 @@ import { runForeground } from "./setup/foreground.mjs";
 import { eventLog } from "./setup/events.mjs";
 import { failures, forget, lookAtHosts } from "./setup/leave-alone.mjs";
 import { recover } from "./setup/recover.mjs";
+import { choosePython, noteCluster } from "./setup/user-python.mjs";
 import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
 
 /** Commands that read the stack's configuration and act on its resources. */
@@ -31,7 +32,7 @@ const ownBackend = isOwnBackend();
 if (command === undefined) {
   fail("a command is missing, such as up, preview, refresh or destroy");
 } else if (command === "env") {
-  await setUp("cluster");
+  await setUp("cluster", stack);
   printEnvironment();
 } else {
   process.exitCode = await main();
@@ -43,7 +44,8 @@ async function main() {
     console.log(`Stack ${stack} has not been brought up from this folder: nothing to do.`);
     return 0;
   }
-  await setUp("cluster");
+  // A preview changes nothing: not the client's Python either.
+  await setUp(command === "preview" ? "preview" : "cluster", stack);
   if (["up", "preview"].includes(command) && !lockPackages()) return 1;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const prepared = stackMakers.includes(command) ? prepareStack(env) : [];
@@ -97,6 +99,7 @@ async function bringUp(args, env) {
   const { lines, othersReady } =
     status === 0 ? { lines: [], othersReady: true } : failures(stack, interrupted ? [] : kept);
   const enough = othersReady && printCluster(env);
+  if (enough) noteCluster(stack, choosePython(stack).version);
   for (const line of lines) console.error(`${enough ? "warning" : "error"}: ${line}`);
   return enough ? 0 : status || 1;
 }

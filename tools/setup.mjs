@@ -2,44 +2,65 @@
 // Sets up what is missing to run the cluster, and nothing else: `node tools/setup.mjs [test]`.
 // It runs before `npm ci`, so it uses nothing but Node's own library.
 import { pathToFileURL } from "node:url";
-import { baseImage, keptBaseImage, laterBaseImage } from "./setup/base-image.mjs";
+import { baseImages } from "./setup/base-image.mjs";
+import { suites } from "./setup/context.mjs";
 import { docker, useOneDocker } from "./setup/docker.mjs";
 import { packages } from "./setup/packages.mjs";
 import { plugins } from "./setup/plugins.mjs";
 import { pulumi } from "./setup/pulumi.mjs";
-import { lockPython, python, testPython } from "./setup/python.mjs";
+import { clientPython, testPython } from "./setup/python.mjs";
 import { SetupError } from "./setup/shell.mjs";
 import { ssh } from "./setup/ssh.mjs";
 import { state } from "./setup/state.mjs";
 import { runSteps } from "./setup/steps.mjs";
 import { testHosts } from "./setup/test-hosts.mjs";
+import { choosePython, notePython } from "./setup/user-python.mjs";
+import { uv } from "./setup/uv.mjs";
 
-/** The steps for each purpose. */
-export const purposes = {
-  cluster: [docker, ssh, packages, pulumi, plugins, baseImage, keptBaseImage, python, state],
-  "python3.13": [docker, laterBaseImage],
-  lock: [lockPython],
-  checks: [packages, testPython],
-  test: [
-    docker,
-    ssh,
-    packages,
-    pulumi,
-    plugins,
-    baseImage,
-    laterBaseImage,
-    python,
-    state,
-    testPython,
-    testHosts,
-  ],
-};
+/**
+ * The steps for each purpose.
+ *
+ * @param {string} stack  name of the stack, whose file may name a Python
+ */
+function purposes(stack) {
+  let chosen;
+  const choose = () => {
+    if (chosen === undefined) {
+      chosen = choosePython(stack);
+      if (chosen?.pinned === false) notePython(chosen);
+    }
+    return chosen;
+  };
+  const pulumiSteps = [docker, ssh, packages, pulumi, plugins, state];
+  const neededBases = baseImages(() => choose()?.bases);
+  const python = clientPython(choose);
+  const bases = Object.keys(suites).map((version) => [
+    `python${version}`,
+    [docker, baseImages(() => [version])],
+  ]);
+  return {
+    cluster: [...pulumiSteps, uv, neededBases, python],
+    preview: [...pulumiSteps, neededBases],
+    client: [packages, uv, python],
+    lock: [uv],
+    checks: [packages, uv, testPython(choose)],
+    test: [
+      ...pulumiSteps,
+      uv,
+      baseImages(() => Object.keys(suites)),
+      python,
+      testPython(choose),
+      testHosts,
+    ],
+    ...Object.fromEntries(bases),
+  };
+}
 
 /** Sets up what a purpose needs. Ends the process with a message when that fails. */
-export async function setUp(purpose) {
+export async function setUp(purpose, stack = process.env.PULUMI_STACK || "dev") {
   try {
     useOneDocker();
-    await runSteps(purposes[purpose]);
+    await runSteps(purposes(stack)[purpose]);
   } catch (error) {
     if (!(error instanceof SetupError)) throw error;
     console.error(`error: ${error.message}`);
@@ -49,8 +70,9 @@ export async function setUp(purpose) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const purpose = process.argv[2] ?? "cluster";
-  if (!Object.hasOwn(purposes, purpose)) {
-    console.error(`error: unknown purpose "${purpose}": use ${Object.keys(purposes).join(", ")}`);
+  const known = Object.keys(purposes("dev"));
+  if (!known.includes(purpose)) {
+    console.error(`error: unknown purpose "${purpose}": use ${known.join(", ")}`);
     process.exit(2);
   }
   const started = Date.now();

@@ -7,7 +7,7 @@ import { type Host, type HostArgs, isLoopback, resolveHost } from "./hosts";
 import { Mistake } from "./mistake";
 import { CONTROLLER } from "./names";
 import { type PortRule, portRules } from "./portPlan";
-import { DEFAULT_PYTHON, PYTHONS } from "./python";
+import { DEFAULT_PYTHON, isSupportedPython, PYTHONS } from "./python";
 import { type ControllerPorts, controllerPorts, defaultBasePort, workerSshPorts } from "./ports";
 
 /** The host that is there when a cluster names none. */
@@ -54,7 +54,10 @@ export interface ClusterPlan {
   /** Whether clients and engines on other hosts dial the controller by IPv6. */
   dialsIpv6: boolean;
   workers: PlannedWorker[];
-  images: Record<string, ImageArgs>;
+  /** Python of images that name none. */
+  python: string;
+  /** Images by name, each with its Python, and the base that the cluster has for it. */
+  images: Record<string, ImageArgs & { python: string }>;
   portRules: PortRule[];
   /** Names of all hosts. */
   hosts: string[];
@@ -81,11 +84,15 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     throw new Mistake("hosts: is empty; at least one is needed");
   }
   const controllerAddress = host(controllerHost).address;
-  const images = new Map<string, ImageArgs>(
-    Object.entries({ [DEFAULT_IMAGE]: {}, ...args.images }),
+  const usual = args.python ?? DEFAULT_PYTHON;
+  const images = new Map(
+    Object.entries<ImageArgs>({ [DEFAULT_IMAGE]: {}, ...args.images }).map(([image, given]) => {
+      const { python = usual, base = python === usual ? args.baseImage : undefined } = given;
+      return [image, { ...given, python, base }];
+    }),
   );
-  for (const [image, { python = DEFAULT_PYTHON }] of images) {
-    if (!(PYTHONS as readonly string[]).includes(python)) {
+  for (const [image, { python }] of images) {
+    if (!isSupportedPython(python)) {
       throw new Mistake(`image ${image}: python ${python} is not one of ${PYTHONS.join(", ")}`);
     }
   }
@@ -148,6 +155,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     spread,
     dialsIpv6: isIPv6(controllerAddress),
     workers,
+    python: usual,
     images: Object.fromEntries(images),
     portRules: portRules({ controllerHost, ports, workers, host }),
     hosts: [...hosts.keys()],

@@ -371,6 +371,7 @@ class ControllerAgent:
         return {
             "role": "controller",
             "container": machine.container(),
+            "python": platform.python_version(),
             "declared": workers,
             "missing": [f"{w} engine {n}" for w, n in sorted(_slots(workers or {}) - present)],
             "state": self.state,

@@ -10,6 +10,7 @@ So the hub is told in which container the worker was set up last, and another on
 
 import asyncio
 import os
+import platform
 import re
 import secrets
 import signal
@@ -433,6 +434,7 @@ class WorkerAgent:
             "role": "worker",
             "worker": self.name,
             "container": machine.container(),
+            "python": platform.python_version(),
             "declared": declared,
             "connection_sha256": digest(connection),
             "controller": {

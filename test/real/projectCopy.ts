@@ -63,7 +63,7 @@ export class ProjectCopy {
     /** The stack that scripts are run on. */
     public stack: string,
   ) {
-    for (const file of ["base-image", "engine.json", "venv"]) {
+    for (const file of ["base-image", "base-image-3.13", "engine.json", "python.json", "venv"]) {
       const from = join(PROJECT, ".local", file);
       if (existsSync(from)) {
         cpSync(from, join(this.folder, ".local", file), { recursive: true });

@@ -92,7 +92,7 @@ export class TestStack {
       cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
     }
     symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
-    for (const base of [".local/base-image", ".local/base-image-3.13"]) {
+    for (const base of [".local/base-image", ".local/base-image-3.13", ".local/python.json"]) {
       if (existsSync(join(PROJECT, base))) {
         cpSync(join(PROJECT, base), join(folder, base));
       }

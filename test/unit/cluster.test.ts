@@ -314,6 +314,25 @@ describe("Cluster", () => {
     assert.deepEqual(pythons, { w1: "3.11", w2: "3.13", w3: "3.12" });
   });
 
+  it("builds images that name no Python for that of the cluster", async () => {
+    const images = { first: { python: "3.11" } };
+    const workers = [{ name: "w1" }, { name: "w2", image: "first" }];
+    const later = await cluster({ python: "3.14", baseImage: "made-here", images, workers });
+    const bases = ["default", "first"].map((image) => {
+      const { build } = named(later, `dev-image-${image}-local-build`).inputs;
+      const { buildArgs } = build as { buildArgs: Record<string, string> };
+      return [buildArgs.PYTHON, buildArgs.BASE_IMAGE];
+    });
+    assert.deepEqual(bases, [
+      ["3.14", "made-here"],
+      ["3.11", "python:3.11-slim-bookworm"],
+    ]);
+    const { pythons } = stdin(named(later, "dev-readiness-check"));
+    assert.deepEqual(pythons, { w1: "3.14", w2: "3.11" });
+    const same = await cluster({ python: "3.14", workers: [{ name: "w1" }] });
+    assert.equal(stdin(named(same, "dev-readiness-check")).pythons, undefined);
+  });
+
   it("refuses a Python that nothing is locked for", () => {
     assert.throws(() => planCluster("dev", { images: { old: { python: "3.8" } }, workers: [] }), {
       message: "image old: python 3.8 is not one of 3.11, 3.12, 3.13, 3.14",

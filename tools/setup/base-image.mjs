@@ -9,56 +9,54 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { cache, defaultBase, laterBase } from "./context.mjs";
+import { baseOf, cache, suites } from "./context.mjs";
 import { imageExists } from "./docker.mjs";
 import { SetupError, aptInstall, ask, isRoot, run, whichRoot } from "./shell.mjs";
 
 const included = ["python3", "python3-venv", "ca-certificates"];
 const bundle = "/etc/ssl/certs/ca-certificates.crt";
 
-/** The name in the file that set-up leaves, if it left one. */
-const noted = ({ file }) => (existsSync(file) ? readFileSync(file, "utf8").trim() : undefined);
+/** The image that is the base: the one in the file that setup leaves where it made one. */
+const named = ({ file, official }) =>
+  existsSync(file) ? readFileSync(file, "utf8").trim() : official;
 
-/** A step that has a base image there, and notes which one; the official default one goes without. */
-function step(name, base) {
-  const { official, own, file } = base;
-  const wanted = () => noted(base) ?? (base === defaultBase ? official : undefined);
+/**
+ * A step that has base images there, and notes which of them were made here.
+ *
+ * @param {() => string[] | undefined} versions  the Pythons that they are for, once that is known
+ */
+export function baseImages(versions) {
+  const missing = async () => {
+    const bases = (versions() ?? []).map(baseOf);
+    const there = await Promise.all(bases.map((base) => imageExists(named(base))));
+    return bases.filter((_, index) => !there[index]);
+  };
   return {
-    name,
-    after: ["docker"],
+    name: "base image",
+    after: ["docker", "npm packages"],
 
     async needed() {
-      const image = wanted();
-      return image !== undefined && (await imageExists(image))
-        ? undefined
-        : `fetching the base image ${image ?? official}`;
+      const names = (await missing()).map(named);
+      return names.length === 0 ? undefined : `fetching the base image ${names.join(" and ")}`;
     },
 
     async run(log) {
-      let found = own;
-      if (!(await imageExists(own))) {
-        if ((await imageExists(official)) || (await pulled(official, log))) {
-          found = official;
-        } else {
-          log.say(`no registry; making ${own} with debootstrap (about a minute)`);
-          await make(base, log);
-        }
-      }
-      if (found === official && base === defaultBase) rmSync(file, { force: true });
-      else writeFileSync(file, `${found}\n`);
+      for (const base of await missing()) await provide(base, log);
     },
   };
 }
 
-/** The base of images that have the clients' Python. */
-export const baseImage = step("base image", defaultBase);
-
-/** The base of images that have Python 3.13: for who asks for it, and from then on. */
-export const laterBaseImage = step("base of 3.13", laterBase);
-export const keptBaseImage = {
-  ...laterBaseImage,
-  needed: async () => (noted(laterBase) === undefined ? undefined : laterBaseImage.needed()),
-};
+async function provide(base, log) {
+  const { official, own, file } = base;
+  if (own === undefined || !(await imageExists(own))) {
+    if ((await imageExists(official)) || (await pulled(official, log))) {
+      rmSync(file, { force: true });
+      return;
+    }
+    await make(base, log);
+  }
+  writeFileSync(file, `${own}\n`);
+}
 
 async function pulled(image, log) {
   try {
@@ -70,14 +68,21 @@ async function pulled(image, log) {
   }
 }
 
-async function make({ official, own, suite, command }, log) {
+async function make({ python, official, own, suite }, log) {
+  const bring = `bring the image here from another machine (docker save ${official} | docker load).`;
+  if (own === undefined) {
+    const others = Object.keys(suites).join(" or ");
+    throw new SetupError(
+      `${official} can't be pulled, and no release of Debian has Python ${python} to make one of`,
+      { advice: `Set python of the image (images.default.python) to ${others}, or ${bring}` },
+    );
+  }
   if (!isRoot) {
     throw new SetupError(`${official} can't be pulled, and making a base image needs root`, {
-      advice:
-        `Run \`${command}\` once as root, or bring the image here from another machine ` +
-        `(docker save ${official} | docker load).`,
+      advice: `Run \`npm run setup -- python${python}\` once as root, or ${bring}`,
     });
   }
+  log.say(`no registry; making ${own} with debootstrap (about a minute)`);
   if (!whichRoot("debootstrap")) await aptInstall(["debootstrap"], log);
 
   const folder = join(cache, `base-image-${suite}`);
@@ -131,7 +136,7 @@ function aptMirror(suite) {
       .split("\n")
       .find((line) => line.endsWith(` ${release}`))
       ?.split(" ")[0];
-  return archive(suite) ?? archive(defaultBase.suite);
+  return archive(suite) ?? Object.values(suites).map(archive).find(Boolean);
 }
 
 /** The certificates in a bundle, one text each. */

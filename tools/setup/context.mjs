@@ -23,33 +23,33 @@ export const plugins = ["docker", "command"].map((name) => ({
   version: packageVersion(name),
 }));
 
-/** The Python minor version of the images, and so of the client: pickled functions need the same. */
-export const pythonMinor = "3.11";
+/**
+ * The minor versions of Python that engines can have, and the one of a cluster that names none: as
+ * components/lib/python.ts has them, which can't be loaded before the npm packages are there.
+ */
+export const pythons = ["3.11", "3.12", "3.13", "3.14"];
+export const defaultPython = "3.11";
+
+/** The releases of Debian that base images are made of where none can be pulled, by their Python. */
+export const suites = { 3.11: "bookworm", 3.13: "trixie" };
 
 /**
- * The base images: the official one; the one made here of a release of Debian where no registry can
- * be reached; and the file that names which of the two there is, but for the default base as long
- * as it can be pulled.
+ * The base image of a Python: the official one; the one that is made here where that can't be
+ * pulled, if Debian has that Python; and the file that names the latter where it is used. The name
+ * of the first Python's file has no version.
  */
-export const defaultBase = {
-  official: "python:3.11-slim-bookworm",
-  own: "ipyparallel-base:3.11-bookworm",
-  suite: "bookworm",
-  file: join(local, "base-image"),
-  command: "npm run setup",
-};
-export const laterBase = {
-  official: "python:3.13-slim-bookworm",
-  own: "ipyparallel-base:3.13-trixie",
-  suite: "trixie",
-  file: join(local, "base-image-3.13"),
-  command: "npm run setup -- python3.13",
-};
+export const baseOf = (python) => ({
+  python,
+  official: `python:${python}-slim-bookworm`,
+  suite: suites[python],
+  own: suites[python] && `ipyparallel-base:${python}-${suites[python]}`,
+  file: join(local, python === defaultPython ? "base-image" : `base-image-${python}`),
+});
 
 export const passphraseFile = join(local, "passphrase");
 export const stateFolder = join(local, "state");
 export const venv = join(local, "venv");
-export const lockVenv = join(local, "venv-lock");
+export const pythonFile = join(local, "python.json");
 export const testVenv = join(local, "venv-test");
 
 function userCache() {

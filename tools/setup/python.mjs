@@ -1,95 +1,115 @@
 // Python environments: one for the client on this machine, one for the tools that the tests use.
 import { createHash } from "node:crypto";
-import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { delimiter, join } from "node:path";
-import { lockVenv, pythonMinor, root, testVenv, venv } from "./context.mjs";
-import { SetupError, aptInstall, ask, isExecutable, isRoot, run, which } from "./shell.mjs";
+import { lstatSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { root, testVenv, venv } from "./context.mjs";
+import { SetupError, isExecutable } from "./shell.mjs";
+import { findInterpreter } from "./user-python.mjs";
+import { runUv } from "./uv.mjs";
 
-/** Candidates for the Python that environments are made with, the likeliest first. */
-function interpreters() {
-  const versions = join(homedir(), ".pyenv", "versions");
-  const pyenv = existsSync(versions)
-    ? readdirSync(versions)
-        .filter((version) => version.startsWith(`${pythonMinor}.`))
-        .map((version) => join(versions, version, "bin", "python3"))
-    : [];
-  const folders = [...(process.env.PATH ?? "").split(delimiter), "/usr/local/bin", "/usr/bin"];
-  const names = [`python${pythonMinor}`, "python3"];
-  const found = names.map((name) => which(name, folders)).filter(Boolean);
-  return [...found, "/usr/bin/python3", ...pyenv].filter(isExecutable);
-}
-
-/** A Python of the wanted minor version; `withVenv` asks that it can make environments. */
-function findPython(withVenv) {
-  const modules = withVenv ? "import ensurepip, venv, sys" : "import sys";
-  const code = `${modules}; print("%d.%d" % sys.version_info[:2])`;
-  return interpreters().find((python) => ask(python, ["-c", code]) === pythonMinor);
-}
-
-async function requirePython(log) {
-  const found = findPython(true);
-  if (found) return found;
-  if (isRoot && which("apt-get")) {
-    log.say(`installing Python ${pythonMinor}`);
+/**
+ * A step that keeps an environment as some requirement files say.
+ *
+ * @param {() => import("./user-python.mjs").Choice | undefined} choose  its Python
+ * @param {(version: string) => string} folderOf  its folder
+ * @param {string} [link]  a path that leads to the environment made last
+ */
+function environment(name, choose, folderOf, requirements, link) {
+  const made = (folder) => {
     try {
-      await aptInstall([`python${pythonMinor}`, `python${pythonMinor}-venv`], log);
-    } catch (error) {
-      log.write(`${error.message}\n`);
-    }
-  }
-  const installed = findPython(true);
-  if (installed) return installed;
-  const lacking = findPython(false)
-    ? `the venv module of Python ${pythonMinor}`
-    : `Python ${pythonMinor}`;
-  throw new SetupError(`${lacking} is missing; client and engines need the same minor version`, {
-    advice: `Install ${lacking} (Debian 12: apt-get install python3-venv; elsewhere pyenv or uv have it), then run this again.`,
-  });
-}
-
-/** A step that keeps an environment in a folder as some requirement files say. */
-function environment(name, folder, requirements) {
-  const stamp = join(folder, "made-from");
-  const wanted = () => {
-    const hash = createHash("sha256").update(folder);
-    for (const file of requirements) hash.update(readFileSync(join(root, file)));
-    return hash.digest("hex");
-  };
-  const made = () => {
-    try {
-      return readFileSync(stamp, "utf8");
+      return readFileSync(join(folder, "made-from"), "utf8");
     } catch {
       return undefined;
     }
   };
+  const wanted = (folder) => {
+    const hash = createHash("sha256").update(`uv ${folder}`);
+    for (const file of requirements) hash.update(readFileSync(join(root, file)));
+    return hash.digest("hex");
+  };
+  const runs = (folder) => isExecutable(join(folder, "bin", "python"));
   return {
     name,
+    after: ["uv", "npm packages"],
 
     async needed() {
-      return isExecutable(join(folder, "bin", "python")) && made() === wanted()
+      const chosen = choose();
+      if (!chosen) return `installing ${requirements.join(" and ")}`;
+      const folder = folderOf(chosen.version);
+      if (!runs(folder) || made(folder) !== wanted(folder)) {
+        return `installing ${requirements.join(" and ")} for Python ${chosen.version} (${chosen.source})`;
+      }
+      return link === undefined || target(link) === basename(folder)
         ? undefined
-        : `installing ${requirements.join(" and ")}`;
+        : `using Python ${chosen.version} (${chosen.source})`;
     },
 
     async run(log) {
-      const python = await requirePython(log);
-      rmSync(folder, { recursive: true, force: true });
-      await run(python, ["-m", "venv", folder], { log });
+      const { version, source, path, notes } = choose();
+      for (const note of notes) log.say(`${note}: taking ${version}`);
+      const folder = folderOf(version);
+      const python = join(folder, "bin", "python");
+      // What a user has added to an environment stays.
+      if (!runs(folder) || !made(folder)) {
+        const interpreter = path ?? findInterpreter(version);
+        // Without one here, uv takes one that it has fetched before, or fetches one.
+        const from = interpreter
+          ? ["--python", interpreter]
+          : ["--managed-python", "--python", version];
+        await runUv(["venv", "--seed", "--clear", "--force", ...from, folder], log).catch(
+          (error) => {
+            throw interpreter ? error : noPython(version, source, log.tail(50));
+          },
+        );
+      }
       const files = requirements.flatMap((file) => ["-r", join(root, file)]);
-      await run(join(folder, "bin", "python"), ["-m", "pip", "install", "--quiet", ...files], {
-        log,
-      });
-      writeFileSync(stamp, wanted());
+      await runUv(["pip", "install", "--python", python, "--require-hashes", ...files], log);
+      writeFileSync(join(folder, "made-from"), wanted(folder));
+      if (link !== undefined) {
+        rmSync(link, { recursive: true, force: true });
+        symlinkSync(basename(folder), link);
+      }
     },
   };
 }
 
-export const python = environment("python", venv, ["docker/requirements.txt"]);
+/** What a link leads to; undefined if there is none. */
+function target(link) {
+  try {
+    return lstatSync(link).isSymbolicLink() ? readlinkSync(link) : undefined;
+  } catch {
+    return undefined;
+  }
+}
 
-export const lockPython = environment("lock tools", lockVenv, ["tools/lock/requirements.txt"]);
+/** The one message for a Python that is neither here nor to be had. */
+function noPython(version, source, printed) {
+  const causes = printed.flatMap((line) => /^\s*cause: (.*)/.exec(line)?.[1] ?? []);
+  const reason = causes.length > 0 ? `${causes[0]}: ${causes.at(-1)}` : printed.at(-1);
+  return new SetupError(
+    `Python ${version} (${source}) is not on this machine and can't be downloaded: ${reason}`,
+    {
+      complete: true,
+      advice:
+        `Install Python ${version}, or use another: activate an environment that has it, or set ` +
+        "images.default.python in the stack file.",
+    },
+  );
+}
 
-export const testPython = environment("test tools", testVenv, [
-  "docker/requirements.txt",
-  "test/requirements.txt",
-]);
+/** The environment of clients: `.local/venv`, one for each Python behind it. */
+export const clientPython = (choose) =>
+  environment(
+    "python",
+    choose,
+    (version) => `${venv}-${version}`,
+    ["docker/requirements.txt"],
+    venv,
+  );
+
+/** The tools that the tests use. */
+export const testPython = (choose) =>
+  environment("test tools", choose, () => testVenv, [
+    "docker/requirements.txt",
+    "test/requirements.txt",
+  ]);

@@ -21,12 +21,15 @@ function ended(child) {
   if (children.size === 0) process.off("SIGTERM", endWithThis);
 }
 
-/** An error that tells a person what to do; `log` names the file that has the details. */
+/**
+ * An error that says what to do. Where the message has the whole reason (`complete`), what commands
+ * printed last is not shown with it.
+ */
 export class SetupError extends Error {
-  constructor(message, { advice, log } = {}) {
+  constructor(message, { advice, complete = false } = {}) {
     super(message);
     this.advice = advice;
-    this.log = log;
+    this.complete = complete;
   }
 }
 
@@ -134,17 +137,50 @@ export function aptInstall(packages, log) {
   return install;
 }
 
-/** Downloads a file; false when it could not be had, or nothing came for `patience` seconds. */
+/**
+ * Downloads a file; false when it could not be had, or nothing came for `patience` seconds. The
+ * address goes by standard input, since it may hold a password.
+ */
 export async function download(url, file, log, patience = 10) {
-  if (!which("curl")) await aptInstall(["curl", "ca-certificates"], log);
+  if (!which("curl") && !which("wget")) await aptInstall(["curl", "ca-certificates"], log);
   const time = String(patience);
-  const limits = ["--connect-timeout", "5", "--speed-limit", "1", "--speed-time", time];
+  const [command, args, input] = which("curl")
+    ? [
+        "curl",
+        [
+          "-fsSL",
+          "--connect-timeout",
+          "5",
+          "--speed-limit",
+          "1",
+          "--speed-time",
+          time,
+          "-o",
+          file,
+        ].concat(["--config", "-"]),
+        `url = ${JSON.stringify(url)}\n`,
+      ]
+    : [
+        "wget",
+        ["-q", "--tries=1", "--connect-timeout=5", `--read-timeout=${time}`, "-O", file, "-i", "-"],
+        `${url}\n`,
+      ];
   try {
-    await run("curl", ["-fsSL", ...limits, "-o", file, url], { log });
+    await run(command, args, { log, input, env: withProxies(process.env) });
     return true;
   } catch {
     return false;
   }
+}
+
+/** An environment with the proxies under both names that programs look for them. */
+export function withProxies(env) {
+  const names = ["http_proxy", "https_proxy", "no_proxy"];
+  const both = names.flatMap((name) => {
+    const value = env[name] || env[name.toUpperCase()];
+    return value ? [[name, value]] : [];
+  });
+  return { ...env, ...Object.fromEntries(both) };
 }
 
 /**

@@ -64,7 +64,7 @@ class Display {
   failed(step, error, log) {
     this.#line("  ✘", step, `failed after ${this.#took(step)}: ${error.message}`);
     this.#running.delete(step);
-    const tail = log.tail();
+    const tail = error.complete ? [] : log.tail();
     if (tail.length > 0) {
       console.error(`    the last lines of ${relative(root, log.file)}:`);
       for (const line of tail) console.error(`    | ${line}`);
