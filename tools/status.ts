@@ -2,6 +2,7 @@
 //
 // It asks the hosts of the stack file, side by side, and looks at the profile on this machine. What
 // belongs to the cluster the stack's state says, which is read as a file where it is one.
+import { clientVersion, clientWarning } from "../config/clientWarning";
 import { probeHosts } from "../config/preflight";
 import { checkProfile } from "../config/profileFiles";
 import { planFromStackFile } from "../config/stackFile";
@@ -23,6 +24,10 @@ async function main(args: string[]): Promise<number> {
     ...(drift === undefined ? [] : [`${drift}; \`npm run up\` writes it again`]),
   ]);
   console.log(args.includes("--json") ? JSON.stringify(status, undefined, 2) : statusTable(status));
+  const warning = clientWarning(clientVersion(), [...probes.values()]);
+  if (warning !== undefined) {
+    console.error(`warning: ${warning}`);
+  }
   return status.missing.length === 0 ? 0 : 1;
 }
 
