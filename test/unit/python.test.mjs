@@ -175,6 +175,12 @@ describe("uv", () => {
     assert.deepEqual([env.https_proxy, env.http_proxy, env.no_proxy], ["a", "b", "c"]);
   });
 
+  const SETUP = `
+    import { runSteps } from "./tools/setup/steps.mjs";
+    import { uv } from "./tools/setup/uv.mjs";
+    await runSteps([uv]);
+  `;
+
   /** Runs setup's step for uv in a copy that has its cache to itself; returns how that ended. */
   async function fetched(content, pinnedContent = content) {
     const asked = [];
@@ -186,14 +192,15 @@ describe("uv", () => {
     });
     await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address();
-    for (const part of ["tools/setup", "tools/setup.mjs", "tools/uv", "package.json"]) {
+    for (const part of ["tools/setup", "tools/uv", "package.json"]) {
       cpSync(join(root, part), join(folder, part), { recursive: true });
     }
     const pinned = requirements.replace(/--hash=sha256:\w+/, () => {
       return `--hash=sha256:${createHash("sha256").update(pinnedContent).digest("hex")}`;
     });
     writeFileSync(join(folder, "tools/uv/requirements.txt"), pinned);
-    const child = spawn(process.execPath, ["tools/setup.mjs", "lock"], {
+    writeFileSync(join(folder, "setup.mjs"), SETUP);
+    const child = spawn(process.execPath, ["setup.mjs"], {
       cwd: folder,
       env: {
         PATH: process.env.PATH,
