@@ -4,6 +4,8 @@
 // It sets up what is missing, names the stack (dev, unless -s or PULUMI_STACK says another), makes
 // it when it does not exist, and runs Pulumi with the arguments as they are. `env` instead of a
 // command prints the environment for a shell: eval "$(npm run --silent env)".
+import "./setup/node-version.mjs"; // first
+
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 // Sets up what is missing to run the cluster, and nothing else: `node tools/setup.mjs [test]`.
 // It runs before `npm ci`, so it uses nothing but Node's own library.
+import "./setup/node-version.mjs"; // first
+
 import { pathToFileURL } from "node:url";
 import { baseImages } from "./setup/base-image.mjs";
 import { suites } from "./setup/context.mjs";

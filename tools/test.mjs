@@ -3,6 +3,8 @@
 //
 // It ends with a table of the suites and, as the last line, the sum. The exit status is 1 when a
 // test failed, or when a suite had no test to run.
+import "./setup/node-version.mjs"; // first
+
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";

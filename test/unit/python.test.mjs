@@ -14,7 +14,7 @@ import {
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 
 import { baseOf, defaultPython, pythons, root } from "../../tools/setup/context.mjs";
 import { choosePython, findInterpreter, userPython } from "../../tools/setup/user-python.mjs";
@@ -267,4 +267,27 @@ describe("fileInZip", () => {
     assert.equal(fileInZip(zip, "/c").toString(), "text");
     assert.throws(() => fileInZip(zip, "/d"), { message: "the archive has no file /d" });
   });
+});
+
+describe("a Node.js that is too old", () => {
+  for (const program of ["setup.mjs", "pulumi.mjs", "test.mjs"]) {
+    it(`is refused by ${program} in one line, before anything else`, () => {
+      // The version is what the module that checks it sees; nothing else has run by then.
+      const old = `Object.defineProperty(process.versions, "node", { value: "18.20.4" });
+        process.argv[1] = ${JSON.stringify(program)};
+        await import(${JSON.stringify(join(root, "tools", program))});`;
+      const options = { cwd: folder, encoding: "utf8" };
+      const { status, stdout, stderr } = spawnSync(
+        process.execPath,
+        ["--input-type=module", "-e", old],
+        options,
+      );
+      assert.equal(status, 1);
+      assert.equal(stdout, "");
+      assert.match(
+        stderr,
+        /^error: Node\.js must be 20 or newer \(got 18\.20\.4, .*\); install .*\n$/,
+      );
+    });
+  }
 });
