@@ -319,8 +319,9 @@ describe("Cluster", () => {
     const workers = [{ name: "w1" }, { name: "w2", image: "first" }];
     const later = await cluster({ python: "3.14", baseImage: "made-here", images, workers });
     const bases = ["default", "first"].map((image) => {
-      const { build } = named(later, `dev-image-${image}-local-build`).inputs;
-      const { buildArgs } = build as { buildArgs: Record<string, string> };
+      const { buildArgs } = stdin(named(later, `dev-image-${image}-local-build`)) as {
+        buildArgs: Record<string, string>;
+      };
       return [buildArgs.PYTHON, buildArgs.BASE_IMAGE];
     });
     assert.deepEqual(bases, [
