@@ -27,19 +27,23 @@ from ipyparallel.controller import heartmonitor
 from ipyparallel.controller.app import IPController
 from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
+from ipyparallel.error import wrap_exception
 from jupyter_client.session import DELIM
-from tornado.ioloop import IOLoop, PeriodicCallback
-from traitlets import default
+from traitlets import Integer, default
 from traitlets.config import Config
 
-from ippnode import broadcast, ending, outbox, paths, queues, scheduler
+from ippnode import broadcast, ending, memory, outbox, paths, queues, scheduler
 from ippnode.arrivals import Arrivals
 from ippnode.checks import ASKER, OWN
+from ippnode.compat import ControllerProcess, replace
 from ippnode.files import canonical, read_json, write_private
 from ippnode.forkserver import die_with_parent, set_process_name
 from ippnode.journal import Journal, Task, lost_reply, taken
 from ippnode.output_thread import SUBSCRIPTION
 from ippnode.peerloss import SILENCE_MS, AskingContext
+from ippnode.peers import AnonymousPeers
+from ippnode.records import RecordStore
+from ippnode.ticks import Ticker
 
 CHILD_CHECK_MS = 250
 RESTORE_GRACE_SECONDS = 8.0
@@ -63,8 +67,16 @@ LATER_SECONDS = 5.0
 """After a client's first message since a restart: later ones tell what should have come."""
 MISSING_SECONDS = 10.0
 """How long after that a message may still be on its way, to another scheduler."""
+KEEP_IDS = 1000
+"""How many tasks that an engine has done are known by id."""
 LOST = "the controller was restarted, and its engine has no result for it any more"
 UNREAD = "the controller was restarted before it had read it"
+
+
+RECORDS_SHARE = 16
+"""Which part of the controller's memory records of tasks may take: one in so many."""
+PROCESS_SHARE = 4
+"""Which part a process may take before it drops what is for clients that do not read."""
 
 
 class RestoringHub(Hub):
@@ -84,6 +96,7 @@ class RestoringHub(Hub):
         super().__init__(**kwargs)
         self.notifier.socket.XPUB_VERBOSE = 1
         self.notifier.on_recv(self._meet_listener)
+        self.db.on_drop = self.all_completed.discard
         self.silent: set[bytes] = set()
         """Restored engines that have not been heard of yet."""
         self.scheduler: bytes | None = None
@@ -99,6 +112,13 @@ class RestoringHub(Hub):
             paths.ARRIVALS.unlink(missing_ok=True)
         self.arrivals = Arrivals(paths.ARRIVALS, taken(paths.TASK_JOURNAL))
         self.monitor_handlers[b"incontrol"] = self._note_control
+        if paths.ENGINE_STATE.exists():
+            self.peers = AnonymousPeers(self.query.socket, self.session)
+            for frames in self.peers.early:
+                self.loop.add_callback(self.dispatch_query, [frame.bytes for frame in frames])
+            self.peers_until = time.monotonic() + scheduler.CLIENT_SECONDS
+            self.teller = Ticker(self._tell_peers, scheduler.TELL_MS)
+            self.teller.start()
         self.announcer = AskingContext.instance().socket(zmq.PUB)
         self._connect(self.announcer, self.parent.engine_url("iopub"))
         self.journal = Journal(paths.DIRECT_JOURNAL)
@@ -155,20 +175,38 @@ class RestoringHub(Hub):
         """
         if (new := msg["content"].get("claims")) is None:
             self.connecting.append(time.monotonic())
-            self.announcer.send(queues.ANNOUNCEMENT)
+            self.announcer.send_multipart([queues.ANNOUNCEMENT, msg["header"]["session"].encode()])
         elif new:
             self.claims |= new
             try:
                 write_private(paths.CLAIMS, canonical(self.claims))
             except OSError as error:  # a full disk must not keep engines out
                 self.log.error("can't note in %s who runs where: %s", paths.CLAIMS, error)
-        content = {
+        self.session.send(
+            self.query, "connection_reply", self._engine_list(), parent=msg, ident=client_id
+        )
+
+    def _engine_list(self) -> dict[str, Any]:
+        return {
             "status": "ok",
             "engines": {str(id): engine.uuid for id, engine in self.engines.items()},
             "patience_ms": AskingContext.patience_ms,
             "claims": self.claims,
         }
-        self.session.send(self.query, "connection_reply", content, parent=msg, ident=client_id)
+
+    def _tell_peers(self) -> None:
+        """Send the engines to everybody who has connected since a restart.
+
+        A client that asked for them when the controller ended waits, and does not ask again. To
+        others it makes no difference: they know which of their questions was answered.
+        """
+        if time.monotonic() > self.peers_until:
+            self.teller.stop()
+            return
+        reply = self.session.serialize(self.session.msg("connection_reply", self._engine_list()))
+        self.peers.replies = [reply]
+        self.peers.tell()
+        self.query.flush(zmq.POLLIN)  # sending has hidden from the loop what came in
 
     # ---- messages that came, and those that did not
 
@@ -195,6 +233,45 @@ class RestoringHub(Hub):
         if self.arrivals.knows(id := msg["header"]["msg_id"]):
             self._note(id)
         return handler(idents, msg)
+
+    # ---- what was dropped
+
+    def get_results(self, client_id: Any, msg: dict[str, Any]) -> None:
+        """Answer with results; with an error for a task that is not known any more."""
+        ids = msg["content"]["msg_ids"]
+        if gone := self._gone(ids):
+            content = _as_error(KeyError(gone))
+            self.session.send(self.query, "result_reply", content, parent=msg, ident=client_id)
+        else:
+            super().get_results(client_id, msg)
+
+    def resubmit_task(self, client_id: Any, msg: dict[str, Any]) -> None:
+        """Send tasks once more; with an error for a task that is not known any more."""
+        if gone := self._gone(msg["content"]["msg_ids"]):
+            content = _as_error(KeyError(gone))
+            self.session.send(self.query, "resubmit_reply", content, parent=msg, ident=client_id)
+        else:
+            super().resubmit_task(client_id, msg)
+
+    def purge_results(self, client_id: Any, msg: dict[str, Any]) -> None:
+        """Drop records, and give their memory back to the system."""
+        super().purge_results(client_id, msg)
+        memory.trim()
+
+    def _gone(self, ids: list[str]) -> str:
+        """Why a result can't be had, if there is one of which nothing is known any more."""
+        for id in ids:
+            if id in self.pending or id in self.db:
+                continue
+            if self.arrivals.knows(id):
+                limit = self.db.size_limit // 2**20
+                return (
+                    f"The record of task {id} was dropped: it was purged, or the controller needed "
+                    f"the memory. It keeps the latest tasks, {limit} MiB of them; "
+                    "controller.memory in the stack file sets the limit"
+                )
+            return f"No such message: {id}: the controller has not seen it, or dropped it long ago"
+        return ""
 
     # ---- load-balanced tasks
 
@@ -280,6 +357,7 @@ class RestoringHub(Hub):
     def finish_registration(self, heart: bytes) -> None:
         super().finish_registration(heart)
         if (id := self.hearts.get(heart)) is not None:
+            self.completed[id] = LatestIds()
             self._note_change(id, self.engines[id].uuid)
 
     def unregister_engine(self, ident: bytes, msg: dict[str, Any]) -> None:
@@ -357,6 +435,31 @@ class RestoringHub(Hub):
                 self._give_up_orphans(engine)
 
 
+def _as_error(error: Exception) -> dict[str, Any]:
+    """The content of a reply that has a client raise an error."""
+    try:
+        raise error
+    except Exception:
+        return wrap_exception()
+
+
+class LatestIds(list[str]):
+    """The ids of the tasks that an engine has done: the latest, and how many there were."""
+
+    dropped = 0
+
+    def append(self, id: str) -> None:
+        """Add one; of twice as many as are kept, the older half goes."""
+        super().append(id)
+        if super().__len__() >= 2 * KEEP_IDS:
+            del self[:KEEP_IDS]
+            self.dropped += KEEP_IDS
+
+    def __len__(self) -> int:
+        """How many tasks the engine has done."""
+        return super().__len__() + self.dropped
+
+
 class PromptHeartMonitor(HeartMonitor):
     """A heart monitor that reports a new heart when it first beats, not one period later.
 
@@ -366,6 +469,10 @@ class PromptHeartMonitor(HeartMonitor):
     def start(self) -> None:
         self.log.setLevel(logging.ERROR)
         super().start()
+        # Heartbeats must not stop when the clock is set back.
+        self.caller.stop()
+        self.caller = Ticker(self.beat, self.period)
+        self.caller.start()
 
     def handle_pong(self, msg: list[bytes]) -> None:
         super().handle_pong(msg)
@@ -388,9 +495,14 @@ class Controller(IPController):
     report: Callable[[str], None]
     """Takes why all of it is about to end."""
     mq_class = "ippnode.queues.ProcessQueue"
+    db_class = RecordStore
+    memory = Integer(2 * 2**30, config=True, help="Bytes of memory for all of it.")
 
     def init_hub(self) -> None:
-        """Let connections outlive what engines may be cut off without being given up."""
+        """Let connections outlive what engines may be cut off without being given up, and divide
+        the memory."""
+        self.config.RecordStore.size_limit = self.memory // RECORDS_SHARE
+        _Limits.process_bytes = self.memory // PROCESS_SHARE
         beats = self.config.HeartMonitor
         cut_off_ms = beats.get("period", 0) * beats.get("max_heartmonitor_misses", 0)
         AskingContext.patience_ms = cut_off_ms
@@ -410,7 +522,7 @@ class Controller(IPController):
         return url
 
     def start(self) -> None:
-        self.check = PeriodicCallback(self._check_children, CHILD_CHECK_MS)
+        self.check = Ticker(self._check_children, CHILD_CHECK_MS)
         self.check.start()
         super().start()
 
@@ -436,6 +548,12 @@ class Controller(IPController):
         ending.wait_until_idle(deadline)
 
 
+class _Limits:
+    """What each process is allowed; set before there is one."""
+
+    process_bytes = 0
+
+
 def _begin_process() -> None:
     """What each of the controller's processes begins with.
 
@@ -445,21 +563,23 @@ def _begin_process() -> None:
     die_with_parent()
     ports = {int(url.rpartition(":")[2]) for url in AskingContext.client_urls}
     ending.before_the_end(lambda: ending.take_leave(ports))
+    memory.watch(ports, _Limits.process_bytes)
     ctypes.CDLL(None).srand(int.from_bytes(os.urandom(4)))
 
 
 def run_controller(job: dict[str, Any], report: Callable[[str], None]) -> None:
     """Run ipcontroller with the profile that the agent has written, until it is ended."""
     set_process_name("ipcontroller")
+    memory.give_back_large_blocks()
     os.register_at_fork(after_in_child=_begin_process)
-    controller_app.Hub = RestoringHub
-    heartmonitor.HeartMonitor = PromptHeartMonitor
-    controller_app.time = SimpleNamespace(sleep=lambda _: None)  # it sleeps while nobody waits
-    controller_app.TaskScheduler = scheduler.JournalingScheduler
-    controller_app.BroadcastScheduler = broadcast.ToldBroadcastScheduler
-    zmq.Context = AskingContext
-    # Tornado's clock is the one that people set: heartbeats would stop until it is where it was.
-    IOLoop.time = lambda _: time.monotonic()
+    replace(controller_app, "Process", ControllerProcess)
+    replace(controller_app, "Hub", RestoringHub)
+    replace(controller_app, "TaskScheduler", scheduler.JournalingScheduler)
+    replace(controller_app, "BroadcastScheduler", broadcast.ToldBroadcastScheduler)
+    # It sleeps while nobody waits.
+    replace(controller_app, "time", SimpleNamespace(**vars(time) | {"sleep": lambda _: None}))
+    replace(heartmonitor, "HeartMonitor", PromptHeartMonitor)
+    replace(zmq, "Context", AskingContext)
     state = read_json(paths.ENGINE_STATE) or {}
     scheduler.is_restart = bool(state.get("engines"))
     config = Config()

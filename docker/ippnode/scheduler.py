@@ -9,11 +9,15 @@ scheduler keeps a journal, and after a restart
 - passes on what the hub has for clients that wait for direct tasks: results that the direct
   scheduler had no address for any more, and word of those that were lost.
 
+It remembers tasks that are done for those that depend on them: the latest, not all. And it takes no
+more tasks than it has memory for.
+
 All schedulers wait for their peers after a restart: ZeroMQ drops what is addressed to a peer that
 has not connected again yet.
 """
 
 import time
+from collections import Counter, deque
 from typing import Any
 
 import zmq
@@ -21,12 +25,12 @@ from ipyparallel import error
 from ipyparallel.controller.scheduler import Scheduler
 from ipyparallel.controller.task_scheduler import Job, TaskScheduler
 from jupyter_client.session import DELIM, json_packer
-from tornado.ioloop import PeriodicCallback
 
-from ippnode import ending, outbox, paths
+from ippnode import ending, memory, outbox, paths
 from ippnode.checks import IDENT
 from ippnode.journal import Journal, Task, lost_reply
 from ippnode.peers import AnonymousPeers
+from ippnode.ticks import Ticker
 
 SETTLE_SECONDS = 1.5
 """After a restart, the time that engines and clients have to connect before messages pass."""
@@ -39,14 +43,32 @@ TELL_MS = 250
 have heard from the engines which tasks have ended. ipyparallel's client stumbles over a result that
 it has already, unless it also knows that nothing will be printed any more."""
 
+KEEP_DONE = 50_000
+"""How many tasks that are done can be depended on, the latest."""
+
 is_restart = False
 """Set by the controller before it forks its schedulers."""
+
+
+class ControllerFull(Exception):
+    """What a task ends with that there is no room for."""
+
+    def __str__(self) -> str:
+        """What to do about it."""
+        return (
+            "too many tasks wait for an engine, more than the controller has memory for: send "
+            "fewer at once, or raise controller.memory in the stack file"
+        )
 
 
 class JournalingScheduler(TaskScheduler):
     """A task scheduler that remembers its tasks over a restart."""
 
     def start(self) -> None:
+        self.done: deque[str] = deque()
+        """The ids of tasks that are done, the oldest first."""
+        self.most, self.most_until = "", 0.0
+        """The session with most data of waiting tasks, and until when that is not asked again."""
         self.journal = Journal(paths.TASK_JOURNAL)
         for task in self.journal.orphans.values():
             if task.engine:
@@ -66,7 +88,7 @@ class JournalingScheduler(TaskScheduler):
         for seconds in (2 * SETTLE_SECONDS, ENGINE_SECONDS):
             self.loop.call_later(seconds, self._ask_engines)
         self.loop.call_later(ENGINE_SECONDS, self._give_up_absent_engines)
-        self.teller = PeriodicCallback(self._tell, TELL_MS)
+        self.teller = Ticker(self._tell, TELL_MS)
 
     def _begin(self) -> None:
         Scheduler.start(self)
@@ -173,8 +195,23 @@ class JournalingScheduler(TaskScheduler):
             super()._unregister_engine(uid)
 
     def save_unmet(self, job: Job) -> None:
+        """Have a task wait, if there is room for it."""
+        if memory.exceeded.is_set() and self._has_most(job.header["session"]):
+            self.queue_map[job.msg_id] = job
+            self.fail_unreachable(job.msg_id, ControllerFull)
+            return
         self.journal.take(Task(job.msg_id, job.header))
         super().save_unmet(job)
+
+    def _has_most(self, session: str) -> bool:
+        """Whether no other client has more waiting here than this one: seen once a second."""
+        if time.monotonic() > self.most_until:
+            sizes: Counter[str] = Counter()
+            for job in self.queue_map.values():
+                sizes[job.header["session"]] += sum(len(frame) for frame in job.raw_msg)
+            self.most = max(sizes, key=sizes.__getitem__, default="")
+            self.most_until = time.monotonic() + 1
+        return session == self.most
 
     def submit_task(self, job: Job, indices: list[int] | None = None) -> None:
         super().submit_task(job, indices)
@@ -186,8 +223,29 @@ class JournalingScheduler(TaskScheduler):
             frames = [bytes(frame) for frame in raw_msg]
             self._announce(frames[frames.index(DELIM) :])
         super().handle_result(idents, parent, raw_msg, success)
-        self.journal.answer(parent["msg_id"])
+        self._note_done(parent["msg_id"])
 
     def fail_unreachable(self, msg_id: str, why: Any = error.ImpossibleDependency) -> None:
         super().fail_unreachable(msg_id, why)
-        self.journal.answer(msg_id)
+        self._note_done(msg_id)
+
+    def _note_done(self, id: str) -> None:
+        self.journal.answer(id)
+        self.done.append(id)
+        if len(self.done) >= 2 * KEEP_DONE:
+            self._forget_done()
+
+    def _forget_done(self) -> None:
+        """Forget the older half of the tasks that are done, but not what others wait for."""
+        needed = set().union(*(job.dependents for job in self.queue_map.values()))
+        old = {self.done.popleft() for _ in range(KEEP_DONE)}
+        self.done.extendleft(old & needed)
+        old -= needed
+        for known in (self.all_ids, self.all_completed, self.all_failed, self.all_done):
+            known -= old
+        for of_engine in (*self.completed.values(), *self.failed.values()):
+            of_engine -= old
+        for id in old:
+            self.destinations.pop(id, None)
+            self.retries.pop(id, None)
+            self.graph.pop(id, None)

@@ -35,14 +35,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(f"{fault:60} {seconds:5.1f}  (allowed {allowed:.0f})")
 
 
-@pytest.fixture(scope="session")
-def image() -> str:
-    """The image, built from docker/ (on the local base image where there is one)."""
+def build_image(tag: str, *options: str) -> str:
+    """The image, built from docker/ (on the local base image where there is one); its tag."""
     local = subprocess.run(["docker", "image", "inspect", BASE], capture_output=True, check=False)
     base = ["--build-arg", f"BASE_IMAGE={BASE}"] if local.returncode == 0 else []
-    build = ["docker", "build", "-q", "-t", TAG, *base, str(DOCKER)]
+    build = ["docker", "build", "-q", "-t", tag, *base, *options, str(DOCKER)]
     subprocess.run(build, check=True, capture_output=True)
-    return TAG
+    return tag
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image of the tests."""
+    return build_image(TAG)
 
 
 @pytest.fixture(scope="module")

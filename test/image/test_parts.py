@@ -21,14 +21,14 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import CodeType, FunctionType, ModuleType
+from types import CodeType, FunctionType, ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import zmq
 import zmq.asyncio
 from conftest import DOCKER
-from ippnode import bytecode, controller, files, machine, paths, queues, rpc, worker
+from ippnode import bytecode, controller, files, machine, paths, queues, recent, rpc, worker
 from ippnode.arrivals import Arrivals
 from ippnode.hublink import Hub, HubUnreachable, dialable
 from ippnode.images import differences, python_mismatches, python_note
@@ -40,7 +40,7 @@ from ippnode.relay import ControlRelay
 from ipyparallel import util
 from ipyparallel.client.view import BroadcastView
 from ipyparallel.serialize import canning, codeutil
-from jupyter_client.session import Session
+from jupyter_client.session import DELIM, Session
 
 # ---- what is imported
 
@@ -606,31 +606,103 @@ def published(context: zmq.Context) -> Iterator[Published]:
         thread.join(5)
 
 
-def test_what_engines_print_waits_for_clients_that_are_told_of_them(published: Published) -> None:
+def printed(session: str, text: str, kind: str = "stdout") -> list[bytes]:
+    """What an engine publishes for a task of a session."""
+    parent = json.dumps({"session": session}).encode()
+    return [f"engine.0.{kind}".encode(), DELIM, b"", b"", parent, b"{}", text.encode()]
+
+
+def received(client: zmq.Socket) -> list[bytes]:
+    """The texts that a client gets until nothing comes any more."""
+    texts = []
+    while client.poll(1000 if not texts else 200):
+        texts.append(client.recv_multipart()[-1])
+    return texts
+
+
+def test_who_begins_to_listen_gets_what_was_printed_for_announced_sessions(
+    published: Published,
+) -> None:
     listening = published.client()
-    time.sleep(0.2)
-    published.engine.send(queues.ANNOUNCEMENT)
-    published.engine.send(queues.ANNOUNCEMENT)
-    published.engine.send_multipart([b"engine.0.stdout", b"text"])
-    assert published.hub.recv_multipart() == [b"iopub", b"engine.0.stdout", b"text"]
-    first = published.client()
-    assert not first.poll(200)
-    second = published.client()
-    for client in (listening, first, second):
-        assert client.poll(2000)
-        assert client.recv_multipart() == [b"engine.0.stdout", b"text"]
-    assert not published.hub.poll(50)
+    wait_for_listeners(published, listening)
+    published.engine.send_multipart([queues.ANNOUNCEMENT, b"new"])
+    published.engine.send_multipart(printed("new", "first"))
+    published.engine.send_multipart(printed("other", "elsewhere"))
+    assert received(listening) == [b"first", b"elsewhere"]
+    late = published.client()
+    assert received(late) == [b"first"]
+    published.engine.send_multipart(printed("new", "second"))
+    assert received(late) == [b"second"]
+    assert received(listening) == [b"second"]
+    assert published.hub.recv_multipart()[0] == b"iopub"
 
 
-def test_who_listens_without_having_been_announced_is_told_of_ends(published: Published) -> None:
-    published.engine.send(queues.ANNOUNCEMENT)
-    published.hub.poll(100)
-    announced = published.client()
-    assert subscriptions(published.engine) == set()
+def test_nobody_waits_for_a_client_that_does_not_listen(published: Published) -> None:
+    listening = published.client()
+    wait_for_listeners(published, listening)
+    published.engine.send_multipart([queues.ANNOUNCEMENT, b"half"])
+    published.engine.send_multipart(printed("other", "text"))
+    assert received(listening) == [b"text"]
+
+
+def test_who_listens_again_is_told_of_ends_and_nobody_else(published: Published) -> None:
+    listening = published.client()
+    wait_for_listeners(published, listening)
+    published.engine.send_multipart(printed("cut off", "text"))
+    published.engine.send_multipart(printed("cut off", "idle", "status"))
+    assert received(listening) == [b"text", b"idle"]
     cut_off = published.client()
-    assert subscriptions(published.engine) == {b"\0" + ENDS, b"\1" + ENDS}
-    assert not announced.poll(0)
-    assert not cut_off.poll(0)
+    assert received(cut_off) == [b"idle"]
+    assert received(listening) == []
+
+
+def test_a_client_may_listen_to_one_topic_and_to_none_any_more(published: Published) -> None:
+    client = published.context.socket(zmq.SUB)
+    client.subscribe(b"engine.0.status")
+    client.connect(published.clients)
+    wait_for_listeners(published, client, "status")
+    published.engine.send_multipart(printed("mine", "text"))
+    published.engine.send_multipart(printed("mine", "busy", "status"))
+    assert received(client) == [b"busy"]
+    client.unsubscribe(b"engine.0.status")
+    client.subscribe(b"engine.0.stdout")
+    wait_for_listeners(published, client)
+    published.engine.send_multipart(printed("mine", "busy", "status"))
+    assert received(client) == []
+
+
+def wait_for_listeners(published: Published, client: zmq.Socket, kind: str = "stdout") -> None:
+    """Publish until a client hears of it."""
+    while not client.poll(50):
+        published.engine.send_multipart(printed("test", "listening?", kind))
+    received(client)
+    while published.hub.poll(50):
+        published.hub.recv_multipart()
+
+
+def test_what_is_kept_for_listeners_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    def message(text: str, session: str = "new") -> list[zmq.Frame]:
+        return [zmq.Frame(frame) for frame in printed(session, text)]
+
+    now = [1000.0]
+    monkeypatch.setattr(recent, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(recent, "KEEP_BYTES", 250)
+    kept = recent.RecentOutput()
+    kept.announce(b"new")
+    for number in range(5):
+        kept.add(message(f"{number}" * 50))
+    texts = [missed[-1].bytes[:1] for missed in kept.missed()]
+    assert texts == [b"3", b"4"]
+    kept.add(message("x" * 300))
+    assert list(kept.missed()) == []
+    kept.add(message("later"))
+    now[0] += recent.CONNECT_SECONDS + 1
+    assert list(kept.missed()) == []
+    kept.add(message("too late"))
+    assert list(kept.missed()) == []
+    kept.announce(recent.EVERYBODY)
+    kept.add(message("of any session", "other"))
+    assert [missed[-1].bytes for missed in kept.missed()] == [b"of any session"]
 
 
 def test_ends_are_told_once_more_to_who_asks(context: zmq.Context) -> None:
@@ -672,30 +744,6 @@ def test_ends_are_told_once_more_to_who_asks(context: zmq.Context) -> None:
         assert not subscriber.poll(100)
         subscriber.unsubscribe(ENDS)
     engine.stop()
-
-
-def test_what_engines_print_does_not_wait_for_ever(
-    published: Published, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    listening = published.client()
-    time.sleep(0.2)
-    monkeypatch.setattr(queues, "CONNECT_SECONDS", 0.3)
-    published.engine.send(queues.ANNOUNCEMENT)
-    published.engine.send(b"text")
-    assert not listening.poll(100)
-    assert listening.poll(2000)
-    assert listening.recv() == b"text"
-
-
-def test_not_more_waits_than_a_client_can_take_at_once(published: Published) -> None:
-    listening = published.client()
-    time.sleep(0.2)
-    published.engine.send(queues.ANNOUNCEMENT)
-    for _ in range(queues.MOST_WAITING - 1):
-        published.engine.send(b"text")
-    assert not listening.poll(200)
-    published.engine.send(b"text")
-    assert listening.poll(2000)
 
 
 # ---- hub link and relay
