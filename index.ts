@@ -9,6 +9,7 @@ import { Mistake } from "./components/lib/mistake";
 import { CONTROLLER } from "./components/lib/names";
 import { type ClusterPlan, planCluster } from "./components/lib/plan";
 import { officialBase } from "./components/lib/python";
+import { mebibytes } from "./components/lib/sizes";
 import { bastionMistakes } from "./components/lib/ssh";
 import { abandonedNotes, findDrift } from "./config/drift";
 import { declaredHosts, dockerHere } from "./config/localHost";
@@ -76,6 +77,8 @@ function readConfiguration() {
     basePort: controller?.basePort,
     heartbeatPeriod: controller?.heartbeatPeriod,
     heartbeatTimeout: controller?.heartbeatTimeout,
+    controllerMemoryMiB:
+      controller?.memory === undefined ? undefined : mebibytes(controller.memory),
     imageContext: "docker",
     ...(registry === undefined || password === undefined
       ? {}

@@ -131,6 +131,13 @@ export interface ClusterArgs {
    */
   heartbeatTimeout?: number;
   /**
+   * Memory of the controller's container, in MiB, at least 256. What clients leave there is dropped
+   * before it is full: records of tasks, the oldest first, of which they take a sixteenth at most;
+   * what waits for clients that do not read; tasks that find no engine and no room. Defaults to
+   * 2048. A change restarts controller and engines.
+   */
+  controllerMemoryMiB?: number;
+  /**
    * Folder with the Dockerfile of workers and controller. Defaults to the one that comes with this
    * package. A changed file replaces containers.
    */
@@ -273,6 +280,7 @@ export class Cluster extends pulumi.ComponentResource {
         hostKey: hostKey(CONTROLLER).private,
         heartbeatPeriod: plan.heartbeatPeriod,
         heartbeatTimeout: plan.heartbeatTimeout,
+        memoryMiB: plan.controllerMemoryMiB,
         ssh: controllerSsh,
         timeout: plan.timeout,
         containerRepair: args.containerRepairs?.[CONTROLLER],

@@ -42,6 +42,8 @@ export interface ControllerProfileArgs {
   heartbeatPeriod: number;
   /** Seconds without a heartbeat after which an engine counts as lost. A change likewise. */
   heartbeatTimeout: number;
+  /** Memory of the container, in MiB, which ipcontroller divides. A change likewise. */
+  memoryMiB: number;
   /** The controller's SSH server. */
   ssh: SshTarget;
   /** Seconds until a controller that does not answer is an error. */
@@ -82,6 +84,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
       hostKey: args.hostKey,
       authorizedKey: keys.client.public,
       ports: published.map((port) => ({ internal: port, external: port })),
+      options: { memoryMiB: args.memoryMiB },
       repair: args.containerRepair,
     });
     const container = new docker.Container(`${name}-container`, node, {
@@ -96,7 +99,7 @@ export class ControllerProfile extends pulumi.ComponentResource {
         create: quote("ippctl", "controller", "--timeout", String(args.timeout)),
         stdin: pulumi.all([keys, secrets]).apply(([{ curve }, secret]) =>
           JSON.stringify({
-            config: controllerConfig(args),
+            config: controllerConfig({ ...args, severalHosts: args.publishEnginePorts }),
             engine: engineFile(ANY_ADDRESS, args.ports, secret),
             client: clientFile(ANY_ADDRESS, args.ports, secret),
             curve,

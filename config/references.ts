@@ -12,6 +12,9 @@ import { isRecord, list, record, show, suggestion } from "./words";
 /** Least memory of a container, in MiB: an engine alone has about 60. */
 const LEAST_MEMORY = 64;
 
+/** Least memory of the controller, in MiB: at rest it has about 100, more with many engines. */
+const MIN_CONTROLLER_MEMORY = 256;
+
 /** Most memory that can be asked for, in MiB: more than Docker can count is surely a typing mistake. */
 const MOST_MEMORY = 1024 ** 3;
 
@@ -46,29 +49,30 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     }
   }
 
+  function checkSize(path: string, size: unknown, least: number) {
+    if (typeof size !== "string" || !SIZE_PATTERN.test(size)) {
+      return;
+    }
+    try {
+      if (mebibytes(size) < least) {
+        mistakes.push(
+          `${path}: ${show(size)} is too little; at least ${String(least)}MiB is needed`,
+        );
+      } else if (mebibytes(size) > MOST_MEMORY) {
+        mistakes.push(`${path}: ${show(size)} is too much; at most 1048576GiB is allowed`);
+      }
+    } catch {
+      mistakes.push(`${path}: ${show(size)} is not a whole number of MiB`);
+    }
+  }
+
   function checkOptions(path: string, given: unknown) {
     const options = record(given);
     known(`${path}.host`, options.host, "host", hostNames);
     known(`${path}.image`, options.image, "image", imageNames);
-    for (const key of ["memory", "shmSize", "tmpSize"]) {
-      const size = options[key];
-      if (typeof size === "string" && SIZE_PATTERN.test(size)) {
-        try {
-          const least = key === "memory" ? LEAST_MEMORY : 1;
-          if (mebibytes(size) < least) {
-            mistakes.push(
-              `${path}.${key}: ${show(size)} is too little; at least ${String(least)}MiB is needed`,
-            );
-          } else if (mebibytes(size) > MOST_MEMORY) {
-            mistakes.push(
-              `${path}.${key}: ${show(size)} is too much; at most 1048576GiB is allowed`,
-            );
-          }
-        } catch {
-          mistakes.push(`${path}.${key}: ${show(size)} is not a whole number of MiB`);
-        }
-      }
-    }
+    checkSize(`${path}.memory`, options.memory, LEAST_MEMORY);
+    checkSize(`${path}.shmSize`, options.shmSize, 1);
+    checkSize(`${path}.tmpSize`, options.tmpSize, 1);
     if (typeof options.cpuset === "string") {
       for (const [range, from, to = from] of options.cpuset.matchAll(/(\d+)(?:-(\d+))?/g)) {
         if (Number(to) < Number(from)) {
@@ -164,6 +168,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
       );
     }
   }
+  checkSize("controller.memory", record(cluster.controller).memory, MIN_CONTROLLER_MEMORY);
   known("controller.host", record(cluster.controller).host, "host", hostNames);
   const controllerHost = record(cluster.controller).host ?? defaultControllerHost(hostNames);
   if (typeof controllerHost === "string" && record(hosts[controllerHost]).abandoned === true) {

@@ -263,6 +263,11 @@ const controller = z.strictObject({
     .max(600)
     .describe("Seconds without a heartbeat after which an engine counts as lost. Defaults to 10.")
     .optional(),
+  memory: size
+    .describe(
+      "Memory of the controller, at least 256MiB, whatever clients leave there. Defaults to 2GiB.",
+    )
+    .optional(),
 });
 
 /** Whether a text is an address that can be dialled: of a host, not of all of them. */

@@ -8,6 +8,10 @@ export interface ControllerSettings {
   heartbeatPeriod: number;
   /** Seconds without a heartbeat after which an engine counts as lost. */
   heartbeatTimeout: number;
+  /** Memory of the container, in MiB. */
+  memoryMiB: number;
+  /** Whether there are engines on other hosts than the controller's. */
+  severalHosts: boolean;
 }
 
 /**
@@ -18,6 +22,8 @@ export function controllerConfig({
   ports,
   heartbeatPeriod,
   heartbeatTimeout,
+  memoryMiB,
+  severalHosts,
 }: ControllerSettings): string {
   const misses = Math.max(1, Math.round((heartbeatTimeout * 1000) / heartbeatPeriod));
   return `# Written by Pulumi: a change made here is undone by the next \`pulumi up\`.
@@ -36,6 +42,8 @@ c.IPController.restore_engines = True
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()
 c.IPController.curve_secretkey = curve["secret"].encode()
+c.Controller.memory = ${String(memoryMiB)} * 2**20
+c.Controller.several_hosts = ${severalHosts ? "True" : "False"}
 c.HeartMonitor.period = ${String(heartbeatPeriod)}
 c.HeartMonitor.max_heartmonitor_misses = ${String(misses)}
 `;

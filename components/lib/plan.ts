@@ -46,6 +46,7 @@ export interface ClusterPlan {
   keyGeneration: number;
   heartbeatPeriod: number;
   heartbeatTimeout: number;
+  controllerMemoryMiB: number;
   timeout: number;
   controllerHost: string;
   ports: ControllerPorts;
@@ -149,6 +150,7 @@ export function planCluster(name: string, args: ClusterArgs): ClusterPlan {
     keyGeneration: args.keyGeneration ?? 0,
     heartbeatPeriod: args.heartbeatPeriod ?? 250,
     heartbeatTimeout: args.heartbeatTimeout ?? 10,
+    controllerMemoryMiB: args.controllerMemoryMiB ?? 2048,
     timeout: args.timeout ?? 60,
     controllerHost,
     ports,

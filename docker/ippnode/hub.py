@@ -9,6 +9,7 @@
 """
 
 import ctypes
+import importlib.util
 import logging
 import os
 import signal
@@ -29,7 +30,7 @@ from ipyparallel.controller.heartmonitor import HeartMonitor
 from ipyparallel.controller.hub import Hub
 from ipyparallel.error import wrap_exception
 from jupyter_client.session import DELIM
-from traitlets import Integer, default
+from traitlets import Bool, Integer, default
 from traitlets.config import Config
 
 from ippnode import broadcast, ending, memory, outbox, paths, queues, scheduler
@@ -273,6 +274,30 @@ class RestoringHub(Hub):
             return f"No such message: {id}: the controller has not seen it, or dropped it long ago"
         return ""
 
+    # ---- Dask
+
+    async def become_dask(self, client_id: Any, msg: dict[str, Any]) -> None:
+        """Start Dask's scheduler in this process, if engines and client can reach it."""
+        if self.parent.several_hosts:
+            raise NotImplementedError(
+                "Dask's scheduler would listen in the controller's container, which engines on "
+                "other hosts can't reach: become_dask works in a cluster on one host"
+            )
+        if importlib.util.find_spec("distributed") is None:
+            raise ModuleNotFoundError(
+                "become_dask needs the package distributed in the image: add it to "
+                "images.default.packages in the stack file"
+            )
+        await super().become_dask(client_id, msg)
+
+    async def stop_distributed(self, client_id: Any, msg: dict[str, Any]) -> None:
+        """Stop it; ipyparallel would let it run on."""
+        running = self.distributed_scheduler
+        self.distributed_scheduler = None
+        super().stop_distributed(client_id, msg)
+        if running is not None:
+            await running.close()
+
     # ---- load-balanced tasks
 
     def save_task_request(self, idents: list[bytes], msg: list[bytes]) -> None:
@@ -364,11 +389,18 @@ class RestoringHub(Hub):
         engine = self.engines.get(msg["content"].get("id"))
         super().unregister_engine(ident, msg)
         if engine is not None:
+            self.ids.discard(engine.id)
             self._note_change(engine.id, engine.uuid)
             self._give_up_orphans(engine.uuid)
             # Clients that are told that an engine is gone give up its tasks by themselves.
             for task in self._tasks_of(engine.uuid, self.journal.tasks):
                 self._settle(self._parts(task))
+
+    def _handle_stranded_msgs(self, eid: int, uuid: str) -> None:
+        """Note that an engine's tasks are lost; then nothing is known of it any more."""
+        super()._handle_stranded_msgs(eid, uuid)
+        for of_engine in (self.queues, self.tasks, self.completed):
+            of_engine.pop(eid, None)
 
     def _note_change(self, id: int, ident: str) -> None:
         self.changes.pop(id, None)
@@ -497,6 +529,7 @@ class Controller(IPController):
     mq_class = "ippnode.queues.ProcessQueue"
     db_class = RecordStore
     memory = Integer(2 * 2**30, config=True, help="Bytes of memory for all of it.")
+    several_hosts = Bool(config=True, help="Whether there are engines on other hosts.")
 
     def init_hub(self) -> None:
         """Let connections outlive what engines may be cut off without being given up, and divide

@@ -141,6 +141,7 @@ const OTHERS: Record<string, Elsewhere> = {
   "controller.basePort": { test: "test/real/everyKey.test.ts" },
   "controller.heartbeatPeriod": { test: "test/real/everyKey.test.ts" },
   "controller.heartbeatTimeout": { test: "test/real/everyKey.test.ts" },
+  "controller.memory": { test: "test/real/everyKey.test.ts" },
   "images.context": { test: "test/real/everyKey.test.ts" },
   "images.python": { test: "test/real/pythons.test.ts" },
   "images.base": { test: "test/unit/cluster.test.ts" },
@@ -266,7 +267,12 @@ describe("every key, changed on a running cluster", function () {
     stack.declare({
       images: { own: { context: "own" } },
       hosts: { local: { ...local, address: "127.0.0.2" } },
-      controller: { basePort: 26531, heartbeatPeriod: 300, heartbeatTimeout: 12 },
+      controller: {
+        basePort: 26531,
+        heartbeatPeriod: 300,
+        heartbeatTimeout: 12,
+        memory: "640MiB",
+      },
       workers: [{ name: workerOf("image"), ...row.values[1] }],
     });
     await stack.up({ refresh: true });
@@ -282,6 +288,9 @@ describe("every key, changed on a running cluster", function () {
       "cat $(find /home/ipp -name ipcontroller_config.py)",
     );
     assert.match(settings, /HeartMonitor\.period = 300\n.*misses = 40\n?/);
+    assert.match(settings, /^c\.Controller\.memory = 640 \* 2\*\*20$/m);
+    const limit = ["inspect", "--format", "{{.HostConfig.Memory}}", `ipp-${NAME}-controller`];
+    assert.equal((await docker(...limit)).trim(), String(640 * 1024 ** 2));
     assert.equal(await stack.python("print(len(c.ids))"), "1");
     assert.deepEqual(changed(await stack.preview({ refresh: true })), []);
   });

@@ -49,9 +49,22 @@ describe("connection files", () => {
 });
 
 describe("controllerConfig", () => {
+  const settings = {
+    ports,
+    heartbeatPeriod: 250,
+    heartbeatTimeout: 10,
+    memoryMiB: 512,
+    severalHosts: false,
+  };
+
+  it("says whether there are engines on other hosts", () => {
+    const text = controllerConfig({ ...settings, severalHosts: true });
+    assert.match(text, /^c\.Controller\.several_hosts = True$/m);
+  });
+
   it("is this text", () => {
     assert.equal(
-      controllerConfig({ ports, heartbeatPeriod: 500, heartbeatTimeout: 10 }),
+      controllerConfig({ ...settings, heartbeatPeriod: 500 }),
       `# Written by Pulumi: a change made here is undone by the next \`pulumi up\`.
 import json
 from pathlib import Path
@@ -68,6 +81,8 @@ c.IPController.restore_engines = True
 c.IPController.enable_curve = True
 c.IPController.curve_publickey = curve["public"].encode()
 c.IPController.curve_secretkey = curve["secret"].encode()
+c.Controller.memory = 512 * 2**20
+c.Controller.several_hosts = False
 c.HeartMonitor.period = 500
 c.HeartMonitor.max_heartmonitor_misses = 20
 `,
@@ -75,7 +90,7 @@ c.HeartMonitor.max_heartmonitor_misses = 20
   });
 
   it("counts at least one miss", () => {
-    const text = controllerConfig({ ports, heartbeatPeriod: 10000, heartbeatTimeout: 2 });
+    const text = controllerConfig({ ...settings, heartbeatPeriod: 10000, heartbeatTimeout: 2 });
     assert.match(text, /max_heartmonitor_misses = 1$/m);
   });
 });

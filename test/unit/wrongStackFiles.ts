@@ -321,6 +321,16 @@ export const wrongStackFiles: WrongFile[] = [
     "controller.heartbeatTimeout: 1 is given; allowed is a number from 2 to 600",
   ],
   [
+    "too little memory for the controller",
+    root({ controller: { memory: "200MiB" } }),
+    'controller.memory: "200MiB" is too little; at least 256MiB is needed',
+  ],
+  [
+    "the controller's memory as a number",
+    root({ controller: { memory: 2048 } }),
+    "controller.memory: 2048 is given",
+  ],
+  [
     "a timeout below the period",
     root({ controller: { heartbeatPeriod: 10000, heartbeatTimeout: 5 } }),
     "controller.heartbeatTimeout: 5 s is shorter than",

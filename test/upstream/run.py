@@ -9,17 +9,19 @@ plain ipyparallel must pass here as well; `SKIPPED` has those that can't apply, 
 
 import json
 import sys
-import time
 from pathlib import Path
+from typing import Any
 
+import ipyparallel
 import pytest
+import zmq
 from ipyparallel import error, tests
 from IPython.paths import get_ipython_dir
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "image"))
 
-from cluster import Cluster  # noqa: E402
+from cluster import Cluster, wait_until  # noqa: E402
 from conftest import build_image  # noqa: E402
 
 TAG = "ippimg-upstream"
@@ -47,7 +49,11 @@ MODULES = (
 )
 """The others start controllers and engines of their own, through launchers, or a shell."""
 
-SKIPPED: dict[str, str] = {}
+SKIPPED = {
+    "test_client::TestClient::test_warning_on_hostname_match": (
+        "the client file has the controller's address, so that no location is guessed"
+    ),
+}
 """Tests that can't apply, as `module::test` or `module::class::test`, with the reason."""
 
 
@@ -64,6 +70,9 @@ class ProjectCluster:
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
         self.count = 0
+        # The tests destroy the context that all others have.
+        self.client = ipyparallel.Client(self._connection(), timeout=10, context=zmq.Context())
+        self.prepared: set[int] = set()
         tests.setup, tests.teardown, tests.add_engines = self.setup, self.teardown, self.add
         tests.RemoteErrorWithTB = error.RemoteError  # a subclass of a class that it replaces
 
@@ -71,10 +80,12 @@ class ProjectCluster:
         """Write the profile that the tests open, and begin with two engines, as the tests do."""
         security = Path(get_ipython_dir()) / "profile_iptest" / "security"
         security.mkdir(parents=True)
-        interface = f"tcp://{self.cluster.address('controller')}"
-        file = security / "ipcontroller-client.json"
-        file.write_text(json.dumps(self.cluster.connection("client", interface)))
+        (security / "ipcontroller-client.json").write_text(json.dumps(self._connection()))
         self._set(2)
+
+    def _connection(self) -> dict[str, Any]:
+        interface = f"tcp://{self.cluster.address('controller')}"
+        return self.cluster.connection("client", interface)
 
     def teardown(self) -> None:
         """Nothing: the cluster is used again."""
@@ -82,19 +93,25 @@ class ProjectCluster:
     def add(self, n: int = 1, profile: str = "iptest", total: bool = False) -> list[Engine]:
         """Add `n` engines; with `total`, until there are `n`."""
         before = self.count
+        self._wait_for_engines()
         if (wanted := n if total else before + n) > before:
             self._set(wanted)
         return [Engine() for _ in range(self.count - before)]
 
     def _set(self, count: int) -> None:
         self.cluster.engines(WORKER, count)
-        self.cluster.ready({WORKER: count})
-        deadline = time.monotonic() + START_SECONDS
-        while len(self.cluster.status("controller")["engines"]) != count:
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"there are not {count} engines")
-            time.sleep(0.1)
         self.count = count
+        self._wait_for_engines()
+
+    def _wait_for_engines(self) -> None:
+        """Wait until all are there, also one that a test has ended, and prepare those that are new.
+
+        The tests start engines without colors, and look for words in what they print.
+        """
+        wait_until("all engines", START_SECONDS, lambda: len(self.client.ids) == self.count)
+        for id in set(self.client.ids) - self.prepared:
+            self.client[id].execute("%colors nocolor", block=True)
+            self.prepared.add(id)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:

@@ -77,6 +77,13 @@ export const suites = () => [
   ...goModules().map((folder) => go("vet", folder, "status", "vet")),
   ...goModules().map((folder) => go("go", folder, "go", "test", "-json")),
   pytest("image", "real", "-m", "real", "test/image"),
+  {
+    name: "ipyparallel's own",
+    group: "real",
+    counts: "pytest",
+    command: tool("python"),
+    args: ["test/upstream/run.py"],
+  },
   mocha("hosts", "real", "test/hosts/*.test.ts"),
   mocha("real", "real", "test/real/*.test.ts"),
 ];
