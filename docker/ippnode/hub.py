@@ -8,11 +8,13 @@
 - An interrupted write of the list of engines does no harm.
 """
 
+import asyncio
 import ctypes
 import importlib.util
 import logging
 import os
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -288,6 +290,10 @@ class RestoringHub(Hub):
                 "become_dask needs the package distributed in the image: add it to "
                 "images.default.packages in the stack file"
             )
+        if sys.modules.get("numpy", self) is None:
+            del sys.modules["numpy"]  # what clients send may need it
+        # Importing it takes a second or more, in which the hub must answer.
+        await asyncio.to_thread(importlib.import_module, "distributed")
         await super().become_dask(client_id, msg)
 
     async def stop_distributed(self, client_id: Any, msg: dict[str, Any]) -> None:

@@ -268,6 +268,14 @@ def test_tasks_that_there_is_no_room_for_are_refused_and_others_go_on(cluster: C
     assert [task.get(30) for task in busy] == ["ran"] * 3
 
 
+def test_dask_is_refused_where_it_can_not_work(cluster: Cluster) -> None:
+    client = cluster.client()
+    reply = client._send_recv(client._query_stream, "become_dask_request", {})
+    assert reply["content"]["status"] == "error"
+    assert "images.default.packages" in reply["content"]["evalue"]
+    assert client[:].apply_async(nap, 0).get(10) == ["ran"] * 3
+
+
 def test_a_client_that_asks_when_the_controller_ends_gets_an_answer(cluster: Cluster) -> None:
     """Its question was taken by a hub that did not live to read it."""
     hub = "$(pgrep -x ipcontroller | head -1)"

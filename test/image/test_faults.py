@@ -179,8 +179,67 @@ FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def slug(fault: Fault) -> str:
+    """A fault's name in the name of its test."""
+    return fault.name.replace(" ", "-")
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=slug)
 def test_it_is_repaired_while_work_goes_on(cluster: Cluster, fault: Fault) -> None:
+    is_repaired(cluster, fault)
+
+
+FORKSERVER = """
+FROM {image}
+USER root
+RUN echo 'import multiprocessing; multiprocessing.set_start_method("forkserver")' \
+  > "$(/opt/venv/bin/python3 -c 'import site; print(site.getsitepackages()[0])')/forkserver.pth"
+USER ipp
+"""
+"""An image whose Python starts processes as Python 3.14 does."""
+CONTROLLER_FAULTS = [
+    fault
+    for fault in FAULTS
+    if fault.name
+    in (
+        "ipcontroller is killed",
+        "the task scheduler is killed",
+        "the broadcast scheduler is killed",
+        "the hub freezes",
+        "the controller restarts",
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def forkserver_cluster(image: str) -> Iterator[Cluster]:
+    """A cluster like the other, whose Python starts processes by forkserver."""
+    tag = f"{image}-forkserver"
+    sh("docker", "build", "-q", "-t", tag, "-", stdin=FORKSERVER.format(image=image))
+    with Cluster(tag) as made:
+        for name in ("controller", *WORKERS):
+            made.create(name)
+        made.start_controller()
+        for name, count in WORKERS.items():
+            made.engines(name, count)
+        made.ready(WORKERS)
+        yield made
+
+
+@pytest.mark.parametrize("fault", CONTROLLER_FAULTS, ids=slug)
+def test_it_is_repaired_where_processes_are_not_forked_by_default(
+    forkserver_cluster: Cluster, fault: Fault
+) -> None:
+    code = "import multiprocessing; print(multiprocessing.get_start_method())"
+    assert forkserver_cluster.run("controller", "python3", "-c", code) == "forkserver"
+    try:
+        is_repaired(forkserver_cluster, fault)
+    finally:
+        forkserver_cluster.close_clients()
+
+
+def is_repaired(cluster: Cluster, fault: Fault) -> None:
+    """Inject a fault while tasks of each kind are there; see what becomes of them."""
     client = cluster.client()
     cluster.full_strength(client, WORKERS, 20)
     slots = {id: client._engines[id].rsplit("-", 1)[0] for id in client.ids}
