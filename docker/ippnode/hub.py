@@ -561,6 +561,8 @@ class Controller(IPController):
         return url
 
     def start(self) -> None:
+        urls = [self.client_url(channel) for channel in ("registration", "notification")]
+        memory.watch({int(url.rpartition(":")[2]) for url in urls}, _Limits.process_bytes)
         self.check = Ticker(self._check_children, CHILD_CHECK_MS)
         self.check.start()
         super().start()

@@ -2,7 +2,8 @@
 
 Clients may ask for a result by the id of its task, also of another client's. ipyparallel keeps
 1,024 tasks and a gibibyte of their data. Here the limit is the memory that they take, all in all:
-the oldest tasks that are done are dropped first, then the oldest.
+the oldest tasks that are done are dropped first; the oldest of all, done or not, where those that
+are not done have taken more than half of it.
 """
 
 from collections.abc import Callable
@@ -33,7 +34,8 @@ class RecordStore(DictDB):
         super().__init__(**kwargs)
         self._sizes: dict[str, int] = {}
         self._done: dict[str, None] = {}
-        """The ids of tasks that are done, the oldest first."""
+        """The ids of tasks that are done, the oldest first; and of those that only print."""
+        self._done_bytes = 0
 
     def __contains__(self, id: str) -> bool:
         """Whether there is a record of a task."""
@@ -47,7 +49,6 @@ class RecordStore(DictDB):
     def drop_record(self, msg_id: str) -> None:
         """Forget a task."""
         super().drop_record(msg_id)
-        self._done.pop(msg_id, None)
         self.on_drop(msg_id)
 
     def drop_matching_records(self, check: dict[str, Any]) -> None:
@@ -66,13 +67,22 @@ class RecordStore(DictDB):
         id = rec["msg_id"]
         self._sizes[id] = size_of(rec)
         self._buffer_bytes += self._sizes[id]
-        if rec.get("completed"):
+        # What a task prints after its record was dropped makes a record that is never completed.
+        if rec.get("completed") or not rec.get("submitted"):
             self._done[id] = None
+            self._done_bytes += self._sizes[id]
         self._maybe_cull()
 
     def _drop_bytes(self, rec: dict[str, Any]) -> None:
-        self._buffer_bytes -= self._sizes.pop(rec["msg_id"], 0)
+        id = rec["msg_id"]
+        size = self._sizes.pop(id, 0)
+        self._buffer_bytes -= size
+        if id in self._done:
+            del self._done[id]
+            self._done_bytes -= size
 
     def _maybe_cull(self) -> None:
         while self._buffer_bytes > self.size_limit and len(self._records) > 1:
-            self.drop_record(next(iter(self._done or self._records)))
+            # Tasks that wait must not take the room of all that are done.
+            plenty = self._done_bytes > self.size_limit / 2
+            self.drop_record(next(iter(self._done if plenty else self._records)))

@@ -22,7 +22,10 @@ def record(id: str, inputs: int = 0) -> dict[str, Any]:
 
 def done(result: int) -> dict[str, Any]:
     """What is noted when a task is done."""
-    return {"completed": datetime.now(UTC), "result_buffers": [memoryview(bytes(result))]}
+    return {
+        "completed": datetime.now(UTC),
+        "result_buffers": [memoryview(bytes(result))],
+    }
 
 
 @pytest.fixture
@@ -45,20 +48,32 @@ def test_the_oldest_tasks_that_are_done_are_dropped_first(store: RecordStore) ->
     store.update_record("first", done(300))
     store.update_record("second", done(200))
     assert ids(store) == ["first", "second", "waiting"]
-    store.add_record("large", record("large", 500))
+    store.add_record("large", record("large", 150))
+    assert ids(store) == ["first", "large", "second", "waiting"]
+    store.update_record("large", done(100))
     assert dropped == ["first"]
-    store.update_record("waiting", done(380))
-    assert dropped == ["first", "second"]
     assert "first" not in store
     assert "waiting" in store
 
 
-def test_waiting_tasks_are_dropped_where_nothing_is_done(store: RecordStore) -> None:
+def test_waiting_tasks_leave_room_for_those_that_are_done(store: RecordStore) -> None:
+    store.add_record("first", record("first", 90))
     for number in range(30):
         store.add_record(str(number), record(str(number), 90))
     assert ids(store) == sorted(map(str, range(20, 30)))
     store.update_record("3", done(10))
-    assert len(ids(store)) == 10
+    store.update_record("29", done(90))
+    assert ids(store) == sorted(map(str, range(21, 30)))
+    assert store.get_record("29")["completed"]
+
+
+def test_what_is_printed_for_a_dropped_task_does_not_stay(store: RecordStore) -> None:
+    for number in range(10):
+        store.add_record(str(number), {**empty_record(), "msg_id": str(number), "stdout": "x" * 90})
+    for number in range(10, 14):
+        store.add_record(str(number), record(str(number), 40))
+        store.update_record(str(number), done(40))
+    assert ids(store) == ["10", "11", "12", "13"]
 
 
 def test_one_record_stays_however_large_it_is(store: RecordStore) -> None:
