@@ -7,7 +7,7 @@ import { CONTROLLER } from "../components/lib/names";
 import { DEFAULT_HOSTS, DEFAULT_IMAGE, defaultControllerHost } from "../components/lib/plan";
 import { CONTROLLER_PORT_COUNT } from "../components/lib/ports";
 import { mebibytes, SIZE_PATTERN } from "../components/lib/sizes";
-import { isRecord, list, record, show, suggestion } from "./words";
+import { isInteger, isRecord, list, record, show, suggestion } from "./words";
 
 /** Least memory of a container, in MiB: an engine alone has about 60. */
 const LEAST_MEMORY = 64;
@@ -98,7 +98,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     }
     for (const [name, limit] of Object.entries(record(options.ulimits))) {
       const { soft, hard } = record(limit);
-      if (typeof soft === "number" && typeof hard === "number" && hard !== -1) {
+      if (isInteger(soft) && isInteger(hard) && hard !== -1) {
         if (soft === -1 || soft > hard) {
           mistakes.push(
             `${path}.ulimits.${name}: soft is above hard; at most ${String(hard)} is allowed`,
@@ -159,7 +159,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     mistakes.push("hosts: is empty; leave it out for this machine's Docker, or name a host");
   }
   const { heartbeatPeriod: period, heartbeatTimeout: timeout = 10 } = record(cluster.controller);
-  if (typeof period === "number" && typeof timeout === "number") {
+  if (isInteger(period) && isInteger(timeout)) {
     const inRange = period >= 50 && period <= 10_000 && timeout >= 2;
     if (inRange && timeout * 1000 < 2 * period) {
       mistakes.push(
@@ -201,7 +201,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
     if (typeof name !== "string") {
       return;
     }
-    const size = typeof count === "number" && count >= 1 && count <= 10000 ? count : undefined;
+    const size = isInteger(count) && count >= 1 && count <= 10000 ? count : undefined;
     if (size !== undefined && `${name}-${String(size)}`.length > LONGEST_NAME) {
       mistakes.push(
         `${path}.name: ${show(`${name}-${String(size)}`)} is longer than ${String(LONGEST_NAME)}`,
@@ -228,7 +228,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
       const own = record(record(overrides)[worker]);
       const port = own.sshPort ?? (size === undefined ? sshPort : undefined);
       const host = own.host ?? options.host ?? record(cluster.defaults).host ?? controllerHost;
-      if (typeof port === "number" && typeof host === "string") {
+      if (isInteger(port) && typeof host === "string") {
         const other = ports.get(`${host} ${String(port)}`);
         if (other !== undefined) {
           mistakes.push(
@@ -237,7 +237,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
         }
         ports.set(`${host} ${String(port)}`, worker);
         const { basePort } = record(cluster.controller);
-        if (typeof basePort === "number" && host === controllerHost) {
+        if (isInteger(basePort) && host === controllerHost) {
           const last = basePort + CONTROLLER_PORT_COUNT - 1;
           if (port >= basePort && port <= last) {
             mistakes.push(
@@ -262,7 +262,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
   });
   const { minReady } = cluster;
   const engines = declaredEngines(cluster);
-  if (typeof minReady === "number" && engines > 0 && minReady > engines) {
+  if (isInteger(minReady) && engines > 0 && minReady > engines) {
     mistakes.push(
       `minReady: ${String(minReady)} is given; at most ${String(engines)}, the number of engines, ` +
         "is allowed",
@@ -310,7 +310,7 @@ export function checkReferences(value: unknown, exists: (path: string) => boolea
  * host, or what the schema refuses, stand in place of a number.
  */
 function declaredEngines({ defaults, workers }: Record<string, unknown>): number {
-  const number = (given: unknown) => (typeof given === "number" && given >= 1 ? given : NaN);
+  const number = (given: unknown) => (isInteger(given) && given >= 1 ? given : NaN);
   const shared = record(defaults).engines ?? 1;
   const counts = list(workers).map((item) => {
     const { count = 1, engines = shared, overrides } = record(item);

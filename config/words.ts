@@ -3,6 +3,11 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+/** Whether a value is a whole number; `.nan` and `.inf` of YAML are none. */
+export function isInteger(value: unknown): value is number {
+  return Number.isInteger(value);
+}
+
 /** The value if it is a map, else an empty one. */
 export function record(value: unknown): Record<string, unknown> {
   return isRecord(value) ? value : {};
