@@ -1,6 +1,6 @@
 """Measures the cluster against its peers; see README.md beside this file.
 
-node bench/run.mjs [--only NAME]... [--runs N] [--json FILE] [--chart FILE] [--list]
+npm run bench -- [--only NAME]... [--runs N] [--json FILE] [--chart FILE] [--list]
 """
 
 import argparse

@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-// `npm run bench`: sets up what the bench needs, then runs main.py with the arguments as they are.
+// `npm run bench`: sets up what the bench needs, then runs main.py with these arguments.
 import { spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -14,18 +13,20 @@ const python = join(venv, "bin", "python");
 const imagePackages = join(root, "docker", "requirements.txt");
 const peerPackages = join(root, "bench", "requirements.txt");
 
-await setUp("cluster");
-makeVenv();
-const child = spawn(python, [join(root, "bench", "main.py"), ...process.argv.slice(2)], {
-  stdio: "inherit",
-  env: { ...process.env, ...pulumiEnvironment() },
-});
-// The bench removes what it made before it ends; at a terminal it has got the signal already.
-process.on("SIGINT", () => {});
-process.on("SIGTERM", () => child.kill("SIGTERM"));
-child.on("exit", (status, signal) => {
-  process.exitCode = status ?? (signal === null ? 1 : 130);
-});
+export async function main(args) {
+  await setUp("cluster");
+  makeVenv();
+  const child = spawn(python, [join(root, "bench", "main.py"), ...args], {
+    stdio: "inherit",
+    env: { ...process.env, ...pulumiEnvironment() },
+  });
+  // The bench removes what it made before it ends; at a terminal it has got the signal already.
+  process.on("SIGINT", () => {});
+  process.on("SIGTERM", () => child.kill("SIGTERM"));
+  return new Promise((resolve) => {
+    child.on("exit", (status, signal) => resolve(status ?? (signal === null ? 1 : 130)));
+  });
+}
 
 function makeVenv() {
   const hash = createHash("sha256");

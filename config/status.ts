@@ -79,7 +79,9 @@ export function clusterStatus(
     );
     const found = probe.parts.get(part) ?? { state: foreign === true ? "foreign" : "missing" };
     if (found.state !== "running" && found.state !== "foreign") {
-      missing.push(`${part}: its container on host ${host} is ${found.state}`);
+      missing.push(
+        `${part}: its container on host ${host} is ${found.state}${remedy(plan, part, found.state)}`,
+      );
     }
     if (found.silence !== undefined) {
       missing.push(`${part}: its container runs, but can't be asked${because(found.silence)}`);
@@ -203,6 +205,17 @@ export function clusterStatus(
     workers,
     missing,
   };
+}
+
+/** What brings a container back that does not come back without help. */
+function remedy({ name }: ClusterPlan, part: string, state: string): string {
+  if (state === "paused") {
+    return `; \`docker unpause ${dockerName(name, part)}\` there lets it go on`;
+  }
+  // Docker restarts no container that was stopped or killed on purpose.
+  return ["created", "dead", "exited", "missing"].includes(state)
+    ? "; `npm run up` brings it back"
+    : "";
 }
 
 function because(reason: string | undefined): string {

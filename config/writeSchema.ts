@@ -4,4 +4,8 @@ import { join } from "node:path";
 
 import { schemaText } from "./schema";
 
-writeFileSync(join(__dirname, "../stacks/schema.json"), schemaText());
+/** Writes the schema; returns the exit status. */
+export function main(): number {
+  writeFileSync(join(__dirname, "../stacks/schema.json"), schemaText());
+  return 0;
+}

@@ -1,8 +1,4 @@
-// `npm run client -- PYTHON [-s STACK] [--check]`: makes an environment of the user's own a client.
-//
-// It installs ipyparallel there where it is missing or another version (not with --check), and
-// prints what differs between that environment and the engines, with what to do. With --warn it only
-// looks, and prints what is known to break.
+// `npm run client -- PYTHON`: makes an environment of the user's own a client.
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -17,14 +13,25 @@ const ROOT = join(__dirname, "..");
 const CALLED_IN = process.env.INIT_CWD ?? process.cwd();
 const OWN_CLIENT = ".local/venv/bin/python";
 
-function main(args: string[]): number {
+/** What is done besides comparing. */
+export interface ClientOptions {
+  /** Only compares: installs nothing. */
+  check?: boolean;
+  /** Only compares, and prints nothing but what is known to break. */
+  warn?: boolean;
+}
+
+/**
+ * Installs ipyparallel in an environment where it is missing or another version, and prints what
+ * differs between that environment and the engines, with what to do.
+ *
+ * @param given a Python, or the folder of an environment.
+ * @returns the exit status: 1 if something that differs is known to break, else 0.
+ * @throws Mistake if there is no such Python, or if it can't be made a client.
+ */
+export function client(stack: string, given?: string, options: ClientOptions = {}): number {
   process.chdir(ROOT);
-  const option = args.findIndex((word) => word === "-s" || word === "--stack");
-  const stack = (option < 0 ? undefined : args[option + 1]) ?? process.env.PULUMI_STACK ?? "dev";
-  const [given] = args.filter(
-    (word, index) => !word.startsWith("-") && (option < 0 || index !== option + 1),
-  );
-  const warns = args.includes("--warn");
+  const { check = false, warn: warns = false } = options;
   const python = interpreter(given);
   const before = describe(python);
   const { profile = stack, images } = clusterOfStackFile(stack);
@@ -42,7 +49,7 @@ function main(args: string[]): number {
   const wanted = locked.packages.ipyparallel ?? "";
   if (
     !warns &&
-    !args.includes("--check") &&
+    !check &&
     before.packages.ipyparallel !== wanted &&
     !compareClient(before, engines).some(({ name, breaks }) => name === "Python" && breaks)
   ) {
@@ -64,7 +71,7 @@ function main(args: string[]): number {
 function interpreter(given: string | undefined): string {
   if (given === undefined) {
     throw new Mistake(
-      "the Python is missing: `npm run client -- PYTHON`, a program or the folder of an environment",
+      "PYTHON is missing: `npm run client -- PYTHON`, a program or the folder of an environment",
     );
   }
   const path = resolve(CALLED_IN, given);
@@ -116,11 +123,4 @@ function install(python: string, requirement: string): void {
   if (status !== 0) {
     throw new Mistake(`${requirement} can't be installed for ${python}: ${stderr.trim()}`);
   }
-}
-
-try {
-  process.exitCode = main(process.argv.slice(2));
-} catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 2;
 }

@@ -1,8 +1,4 @@
-// `npm run lock [-- -s STACK] [--upgrade]`: locks the Python packages of a stack's images.
-//
-// Locks that are missing or not up to date are made; all of them, with the newest versions that the
-// stack file allows, with --upgrade. `up` and `preview` come here too, with --first: a stack file
-// with mistakes is then left to the program, which tells of them.
+// `npm run lock`: locks the Python packages of a stack's images.
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,20 +11,31 @@ import { clusterOfStackFile } from "../config/stackFile";
 
 const ROOT = join(__dirname, "..");
 
-function main(args: string[]): number {
+/** How locks are made. */
+export interface LockOptions {
+  /** All of them again, with the newest versions that the stack file allows. */
+  upgrade?: boolean;
+  /** Before `up` or `preview`: the program reports errors in a stack file, and "nothing to do" is no news. */
+  first?: boolean;
+}
+
+/**
+ * Makes the locks of a stack's images that are missing or not up to date; returns the exit status.
+ *
+ * @throws Mistake if the stack file has mistakes, or if its packages can't be locked.
+ */
+export function lock(stack: string, { upgrade = false, first = false }: LockOptions = {}): number {
   process.chdir(ROOT);
-  const option = args.findIndex((word) => word === "-s" || word === "--stack");
-  const stack = (option < 0 ? undefined : args[option + 1]) ?? process.env.PULUMI_STACK ?? "dev";
   let wanted: Lock[];
   try {
     wanted = locks(stack, clusterOfStackFile(stack).images);
   } catch (error) {
-    if (args.includes("--first")) {
+    if (first) {
       return 0;
     }
     throw error;
   }
-  const outdated = wanted.filter((lock) => args.includes("--upgrade") || !lock.upToDate);
+  const outdated = wanted.filter((lock) => upgrade || !lock.upToDate);
   if (outdated.length > 0 && setUp() !== 0) {
     return 1;
   }
@@ -37,7 +44,7 @@ function main(args: string[]): number {
     writeFileSync(lock.file, lockText(lock, resolve(lock)));
     console.log(`${lock.file}: locked ${lock.packages.join(", ")}, and what they need`);
   }
-  if (outdated.length === 0 && !args.includes("--first")) {
+  if (outdated.length === 0 && !first) {
     console.log(
       wanted.length === 0 ? `The images of ${stack} have no packages.` : "All is locked.",
     );
@@ -47,7 +54,8 @@ function main(args: string[]): number {
 
 /** Has uv there, which makes locks. */
 function setUp(): number | null {
-  return spawnSync("node", ["tools/setup.mjs", "lock"], { stdio: ["ignore", "ignore", 2] }).status;
+  return spawnSync("node", ["tools/cli.mjs", "setup", "lock"], { stdio: ["ignore", "ignore", 2] })
+    .status;
 }
 
 function resolve({ image, packages, python }: Lock): string {
@@ -75,11 +83,4 @@ function resolve({ image, packages, python }: Lock): string {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-}
-
-try {
-  process.exitCode = main(process.argv.slice(2));
-} catch (error) {
-  console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = 1;
 }

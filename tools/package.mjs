@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 // Makes the npm package of the component library: `npm run package` prints the tarball's path.
 //
 // The package has this project's layout: components/ compiled to JavaScript with type declarations,
@@ -12,25 +11,28 @@ const folder = join(local, "package");
 const build = join(folder, "build");
 const compiler = join(root, "node_modules", ".bin", "tsc");
 
-rmSync(folder, { recursive: true, force: true });
-mkdirSync(build, { recursive: true });
-const emit = ["--noEmit", "false", "--declaration", "--outDir", join(build, "components")];
-run(compiler, ["--project", join(root, "components"), ...emit]);
-copy("components/scripts");
-copy("docker");
-copy("LICENSE");
-cpSync(join(root, "docs", "library.md"), join(build, "README.md"));
-const manifest = JSON.parse(readFileSync(join(root, "components", "package.json"), "utf8"));
-const entries = { main: "components/index.js", types: "components/index.d.ts" };
-writeFileSync(
-  join(build, "package.json"),
-  `${JSON.stringify({ ...manifest, ...entries }, undefined, 2)}\n`,
-);
-const [tarball] = run("npm", ["pack", "--silent", "--pack-destination", folder], build)
-  .trim()
-  .split("\n")
-  .slice(-1);
-console.log(join(folder, tarball));
+export function main() {
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(build, { recursive: true });
+  const emit = ["--noEmit", "false", "--declaration", "--outDir", join(build, "components")];
+  run(compiler, ["--project", join(root, "components"), ...emit]);
+  copy("components/scripts");
+  copy("docker");
+  copy("LICENSE");
+  cpSync(join(root, "docs", "library.md"), join(build, "README.md"));
+  const manifest = JSON.parse(readFileSync(join(root, "components", "package.json"), "utf8"));
+  const entries = { main: "components/index.js", types: "components/index.d.ts" };
+  writeFileSync(
+    join(build, "package.json"),
+    `${JSON.stringify({ ...manifest, ...entries }, undefined, 2)}\n`,
+  );
+  const [tarball] = run("npm", ["pack", "--silent", "--pack-destination", folder], build)
+    .trim()
+    .split("\n")
+    .slice(-1);
+  console.log(join(folder, tarball));
+  return 0;
+}
 
 /** Copies a file or folder, without what tools leave in folders of Python. */
 function copy(path) {

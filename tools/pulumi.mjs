@@ -1,24 +1,21 @@
-#!/usr/bin/env node
-// Runs Pulumi for this folder: `node tools/pulumi.mjs [-s STACK] COMMAND [ARGUMENTS]`.
+// Runs Pulumi for this folder: the verbs `up`, `preview`, `refresh`, `down`, `pulumi` and `env`.
 //
-// It sets up what is missing, names the stack (dev, unless -s or PULUMI_STACK says another), makes
-// it when it does not exist, and runs Pulumi with the arguments as they are. `env` instead of a
-// command prints the environment for a shell: eval "$(npm run --silent env)".
-import "./setup/node-version.mjs"; // first
-
+// It sets up what is missing, makes the stack when it does not exist, and runs Pulumi with the
+// arguments as they are.
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { typescript } from "./cli/typescript.mjs";
 import { setUp } from "./setup.mjs";
 import { beginCleanUp } from "./setup/clean-up.mjs";
-import { root, stateFolder } from "./setup/context.mjs";
+import { stateFolder } from "./setup/context.mjs";
 import { isOwnBackend, pulumiEnvironment } from "./setup/engine.mjs";
-import { runForeground } from "./setup/foreground.mjs";
+import { runForeground, wasInterrupted } from "./setup/foreground.mjs";
 import { eventLog } from "./setup/events.mjs";
 import { failures, forget, lookAtHosts } from "./setup/leave-alone.mjs";
 import { recover } from "./setup/recover.mjs";
 import { choosePython, noteCluster } from "./setup/user-python.mjs";
-import { configurationCopy, engineTable, takeStack } from "./setup/stack.mjs";
+import { configurationCopy, declaresPackages, engineTable } from "./setup/stack.mjs";
 
 /** Commands that read the stack's configuration and act on its resources. */
 const operations = ["up", "preview", "refresh", "destroy"];
@@ -26,49 +23,44 @@ const operations = ["up", "preview", "refresh", "destroy"];
 /** Commands for which the stack is made when it does not exist: a secret may come before all else. */
 const stackMakers = [...operations, "config"];
 
-process.chdir(root);
-const { stack, args } = takeStack(process.argv.slice(2), process.env.PULUMI_STACK);
-const [command] = args;
 const ownBackend = isOwnBackend();
 
-if (command === undefined) {
-  fail("a command is missing, such as up, preview, refresh or destroy");
-} else if (command === "env") {
-  await setUp("cluster", stack);
-  printEnvironment();
-} else {
-  process.exitCode = await main();
-}
-
-async function main() {
-  if (stackMakers.includes(command)) requireStackFile();
-  if (ownBackend && ["refresh", "destroy"].includes(command) && !stackExists()) {
+/** Runs a command of Pulumi on a stack, with its arguments; resolves to the exit status. */
+export async function runPulumi(stack, args) {
+  const [command] = args;
+  if (stackMakers.includes(command)) requireStackFile(stack);
+  if (ownBackend && ["refresh", "destroy"].includes(command) && !stackExists(stack)) {
     console.log(`Stack ${stack} has not been brought up from this folder: nothing to do.`);
     return 0;
   }
   // A preview changes nothing: not the client's Python either.
   await setUp(command === "preview" ? "preview" : "cluster", stack);
-  if (["up", "preview"].includes(command) && !lockPackages()) return 1;
+  if (["up", "preview"].includes(command) && !(await lockPackages(stack))) return 1;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
-  const prepared = stackMakers.includes(command) ? prepareStack(env) : [];
+  const prepared = stackMakers.includes(command) ? await prepareStack(stack, env) : [];
   // `config` is to change the stack file itself.
   const configFile = operations.includes(command) ? prepared : [];
   const pulumi = (...given) =>
     spawnSync("pulumi", given, { env, encoding: "utf8", maxBuffer: 1 << 28 });
   const { abandoned, silent, notes } = operations.includes(command)
-    ? lookAtHosts(stack)
+    ? await lookAtHosts(stack)
     : { abandoned: [], silent: [], notes: [] };
   const excluded = [...abandoned, ...silent].flatMap((pattern) => ["--exclude", pattern]);
   if (ownBackend && ["up", "refresh", "destroy"].includes(command)) {
-    recover(projectName(), stack, (name, ...given) =>
-      pulumi(name, ...given, ...(name === "refresh" ? [...configFile, ...excluded] : [])),
+    await recover(
+      stack,
+      (...given) => pulumi(...given).stdout,
+      (...given) =>
+        runForeground("pulumi", ["refresh", ...given, ...configFile, ...excluded], env, {
+          quiet: true,
+        }),
     );
   }
   if (["up", "destroy"].includes(command)) forget(abandoned, stack, pulumi);
   // What is on a host that does not answer can't be removed: that `down` must say so itself.
   const also = command === "destroy" ? [] : excluded;
   const all = [...args, ...configFile, ...also];
-  if (command === "up") return bringUp(all, env);
+  if (command === "up") return bringUp(stack, all, env);
   const cleanUp = takesAllDown(args) ? beginCleanUp(stack) : undefined;
   const status = await runForeground("pulumi", all, env);
   await cleanUp?.(status === 0);
@@ -87,20 +79,18 @@ function takesAllDown([command, ...options]) {
 }
 
 /** Runs `up`, tells which workers are missing, and succeeds if those that are up are enough. */
-async function bringUp(args, env) {
+async function bringUp(stack, args, env) {
   const events = eventLog(/"resOpFailedEvent"|"severity":"error"|-readiness-check/);
-  let interrupted = false;
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-    process.on(signal, () => (interrupted = true));
-  }
-  const status = await runForeground("pulumi", [...args, ...events.options], {
-    ...env,
-    ...events.env,
-  });
+  const status = await runForeground(
+    "pulumi",
+    [...args, ...events.options],
+    { ...env, ...events.env },
+    { events: events.path },
+  );
   const kept = await events.close();
   const { lines, othersReady } =
-    status === 0 ? { lines: [], othersReady: true } : failures(stack, interrupted ? [] : kept);
-  const enough = othersReady && printCluster(env);
+    status === 0 ? { lines: [], othersReady: true } : failures(stack, wasInterrupted() ? [] : kept);
+  const enough = othersReady && printCluster(stack, env);
   if (enough) noteCluster(stack, choosePython(stack).version);
   for (const line of lines) console.error(`${enough ? "warning" : "error"}: ${line}`);
   return enough ? 0 : status || 1;
@@ -112,8 +102,8 @@ function fail(message) {
 }
 
 /** The stack must have its file: a mistyped name would bring up something else. */
-function requireStackFile() {
-  if (existsSync(join("stacks", `Pulumi.${stack}.yaml`))) return;
+function requireStackFile(stack) {
+  if (existsSync(stackFile(stack))) return;
   const names = readdirSync("stacks").flatMap(
     (name) => /^Pulumi\.(.+)\.yaml$/.exec(name)?.[1] ?? [],
   );
@@ -121,20 +111,22 @@ function requireStackFile() {
 }
 
 /** Locks the packages of images where they are not: before anything is built. */
-function lockPackages() {
-  if (!/\bpackages\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8")))
-    return true;
-  const program = ["-r", "./config/translate.cjs", "tools/lock.ts", "--first", "-s", stack];
-  return spawnSync("node", program, { stdio: "inherit" }).status === 0;
+async function lockPackages(stack) {
+  if (!(await declaresPackages(readFileSync(stackFile(stack), "utf8")))) return true;
+  return typescript("../lock.ts").lock(stack, { first: true }) === 0;
 }
 
-function projectName() {
-  return /^name:\s*(\S+)/m.exec(readFileSync("Pulumi.yaml", "utf8"))?.[1] ?? "";
-}
+const stackFile = (stack) => join("stacks", `Pulumi.${stack}.yaml`);
 
-function stackExists() {
-  const folder = join(stateFolder, ".pulumi", "stacks", projectName());
-  return [".json", ".json.gz"].some((end) => existsSync(join(folder, stack + end)));
+/** Whether the local backend has the stack; the state in this folder is of this project alone. */
+function stackExists(stack) {
+  const folder = join(stateFolder, ".pulumi", "stacks");
+  return (
+    existsSync(folder) &&
+    readdirSync(folder).some((project) =>
+      [".json", ".json.gz"].some((end) => existsSync(join(folder, project, stack + end))),
+    )
+  );
 }
 
 /**
@@ -143,7 +135,7 @@ function stackExists() {
  * With the local backend, Pulumi would note its passphrase's salt in the stack file, which belongs
  * to everyone who uses it. So it gets a copy, and finds the salt in the state.
  */
-function prepareStack(env) {
+async function prepareStack(stack, env) {
   const pulumi = (...given) => spawnSync("pulumi", given, { env, encoding: "utf8" });
   if (!ownBackend) {
     const { status, stderr } = pulumi("stack", "select", "--create", "--non-interactive", stack);
@@ -153,11 +145,9 @@ function prepareStack(env) {
   const folder = join(".local", "copy-of");
   const copy = join(folder, "stacks", `Pulumi.${stack}.yaml`);
   mkdirSync(join(folder, "stacks"), { recursive: true });
-  const configuration = configurationCopy(
-    readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"),
-  );
+  const configuration = await configurationCopy(readFileSync(stackFile(stack), "utf8"));
   writeFileSync(copy, configuration);
-  if (!stackExists()) {
+  if (!stackExists(stack)) {
     writeFileSync(join(folder, "Pulumi.yaml"), readFileSync("Pulumi.yaml"));
     const { status, stderr } = pulumi("-C", folder, "stack", "init", "--non-interactive", stack);
     if (status !== 0)
@@ -168,7 +158,7 @@ function prepareStack(env) {
 }
 
 /** Tells what is there now, and how to use it; returns whether that is enough. */
-function printCluster(env) {
+function printCluster(stack, env) {
   const { status, stdout } = spawnSync("pulumi", ["stack", "output", "--json"], {
     env,
     encoding: "utf8",
@@ -179,15 +169,17 @@ function printCluster(env) {
   console.log(`\n${engineTable(engines)}`);
   const first = beforeConnect ? `${beforeConnect}; ` : "";
   console.log(`\nConnect from this machine, in .local/venv/bin/python:  ${first}c = ${connect}`);
-  if (connect.includes('"ssh"')) {
-    console.log(`Try it:  npm run ${beforeConnect ? "hello-ipv6" : "hello"}`);
-  }
+  console.log(`Try it:  npm run hello${stack === "dev" ? "" : ` -- -s ${stack}`}`);
   return missing.length === 0;
 }
 
-function printEnvironment() {
+/** Prints the environment for a shell: eval "$(npm run --silent env)". */
+export async function printEnvironment(stack) {
+  await setUp("cluster", stack);
   const quote = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
-  for (const [name, value] of Object.entries(pulumiEnvironment())) {
+  const variables = { ...pulumiEnvironment(), ...(stack !== undefined && { PULUMI_STACK: stack }) };
+  for (const [name, value] of Object.entries(variables)) {
     console.log(`export ${name}=${quote(value)}`);
   }
+  return 0;
 }

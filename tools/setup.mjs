@@ -1,9 +1,5 @@
-#!/usr/bin/env node
-// Sets up what is missing to run the cluster, and nothing else: `node tools/setup.mjs [test]`.
+// Sets up what is missing to run the cluster, and nothing else: `npm run setup`.
 // It runs before `npm ci`, so it uses nothing but Node's own library.
-import "./setup/node-version.mjs"; // first
-
-import { pathToFileURL } from "node:url";
 import { baseImages } from "./setup/base-image.mjs";
 import { suites } from "./setup/context.mjs";
 import { docker, useOneDocker } from "./setup/docker.mjs";
@@ -70,16 +66,13 @@ export async function setUp(purpose, stack = process.env.PULUMI_STACK || "dev") 
   }
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  const purpose = process.argv[2] ?? "cluster";
-  const known = Object.keys(purposes("dev"));
-  if (!known.includes(purpose)) {
-    console.error(`error: unknown purpose "${purpose}": use ${known.join(", ")}`);
-    process.exit(2);
-  }
+/** The names of all purposes. */
+export const purposeNames = () => Object.keys(purposes("dev"));
+
+/** `npm run setup`: sets up what is missing for a purpose, and reports it. */
+export async function main(purpose = "cluster") {
   const started = Date.now();
   await setUp(purpose);
-  console.error(
-    `Everything is set up (looked at in ${((Date.now() - started) / 1000).toFixed(1)} s).`,
-  );
+  console.error(`Setup is up to date (${((Date.now() - started) / 1000).toFixed(1)} s).`);
+  return 0;
 }

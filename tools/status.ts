@@ -1,4 +1,4 @@
-// `npm run status [-- -s STACK] [--json]`: what of a cluster runs, and what is missing.
+// `npm run status`: what of a cluster runs, and what is missing.
 //
 // It asks the hosts of the stack file, side by side, and looks at the profile on this machine. What
 // belongs to the cluster the stack's state says, which is read as a file where it is one.
@@ -10,9 +10,8 @@ import { clonesBackend, readState } from "../config/stackState";
 import { clusterStatus, statusTable } from "../config/status";
 import { findUntracked, untrackedNotes } from "../config/untracked";
 
-async function main(args: string[]): Promise<number> {
-  const option = args.findIndex((word) => word === "-s" || word === "--stack");
-  const stack = (option < 0 ? undefined : args[option + 1]) ?? process.env.PULUMI_STACK ?? "dev";
+/** A cluster as its stack file and its state declare it, and as it is found. */
+export async function findCluster(stack: string) {
   planFromStackFile(stack); // first of all, there must be such a file
   const state = await readState(stack, clonesBackend());
   const plan = planFromStackFile(stack, state.cluster);
@@ -23,20 +22,21 @@ async function main(args: string[]): Promise<number> {
     ...(conflict === undefined ? [] : [conflict]),
     ...(drift === undefined ? [] : [`${drift}; \`npm run up\` writes it again`]),
   ]);
-  console.log(args.includes("--json") ? JSON.stringify(status, undefined, 2) : statusTable(status));
-  const warning = clientWarning(clientVersion(), [...probes.values()]);
-  if (warning !== undefined) {
-    console.error(`warning: ${warning}`);
-  }
-  return status.missing.length === 0 ? 0 : 1;
+  return { plan, probes, status };
 }
 
-main(process.argv.slice(2)).then(
-  (code) => {
-    process.exitCode = code;
-  },
-  (error: unknown) => {
-    console.error(error instanceof Error ? error.message : error);
-    process.exitCode = 2;
-  },
-);
+/** Prints a cluster's status; resolves to 0 if all is well, 1 if something is missing, else 2. */
+export async function status(stack: string, json: boolean): Promise<number> {
+  try {
+    const { probes, status } = await findCluster(stack);
+    console.log(json ? JSON.stringify(status, undefined, 2) : statusTable(status));
+    const warning = clientWarning(clientVersion(), [...probes.values()]);
+    if (warning !== undefined) {
+      console.error(`warning: ${warning}`);
+    }
+    return status.missing.length === 0 ? 0 : 1;
+  } catch (error) {
+    console.error(`error: ${error instanceof Error ? error.message : String(error)}`);
+    return 2;
+  }
+}

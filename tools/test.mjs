@@ -1,10 +1,7 @@
-#!/usr/bin/env node
 // Runs the test suites: `npm test [-- GROUP or SUITE...]`, all of them by default.
 //
 // It ends with a table of the suites and, as the last line, the sum. The exit status is 1 when a
 // test failed, or when a suite had no test to run.
-import "./setup/node-version.mjs"; // first
-
 import { spawn } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -16,40 +13,30 @@ import { seconds } from "./setup/steps.mjs";
 import { countGo, countJunit, none, summary } from "./test/counts.mjs";
 import { purposeOf, suites } from "./test/suites.mjs";
 
-process.chdir(root);
-const chosen = select(process.argv.slice(2));
-// Suites of real clusters wait much of their time. What only computes goes on beside them, with what
-// they leave of the cores, and says nothing before its end.
-const real = chosen.filter(({ group }) => group === "real");
-const beside = real.length === 0 ? [] : chosen.filter(({ group }) => ["vet", "go"].includes(group));
-const results = await runAll(chosen.filter((suite) => ![...real, ...beside].includes(suite)));
-if (real.length > 0) {
-  await setUp(purposeOf.real);
-  const { home, sources } = readRecord().plugins;
-  console.log(
-    `\nPulumi's plugins: ${sources ? "those built here" : "the official ones"}, in ${home}`,
-  );
-}
-const lanes = await Promise.all([runAll(beside, { leisurely: true }), runAll(real)]);
-results.push(...lanes.flat());
-const { text, ok } = summary(results);
-console.log(`\n${text}`);
-process.exitCode = ok ? 0 : 1;
-
-function select(names) {
+/** Runs the suites and groups that are named; resolves to the exit status. */
+export async function main(names) {
   const all = suites();
-  const known = (name) => all.filter((suite) => suite.group === name || suite.name === name);
-  const unknown = names.filter((name) => known(name).length === 0);
-  if (unknown.length > 0) {
-    const groups = [...new Set(all.map(({ group }) => group))].join(", ");
-    console.error(
-      `error: no suite is called ${unknown.join(", ")}\n` +
-        `groups: ${groups}\nsuites: ${all.map(({ name }) => name).join(", ")}`,
+  const chosen = all.filter(
+    ({ group, name }) => names.length === 0 || names.includes(group) || names.includes(name),
+  );
+  // Suites of real clusters wait much of their time. What only computes goes on beside them, with what
+  // they leave of the cores, and says nothing before its end.
+  const real = chosen.filter(({ group }) => group === "real");
+  const beside =
+    real.length === 0 ? [] : chosen.filter(({ group }) => ["vet", "go"].includes(group));
+  const results = await runAll(chosen.filter((suite) => ![...real, ...beside].includes(suite)));
+  if (real.length > 0) {
+    await setUp(purposeOf.real);
+    const { home, sources } = readRecord().plugins;
+    console.log(
+      `\nPulumi's plugins: ${sources ? "those built here" : "the official ones"}, in ${home}`,
     );
-    process.exit(2);
   }
-  const wanted = new Set(names.flatMap(known));
-  return names.length === 0 ? all : all.filter((suite) => wanted.has(suite));
+  const lanes = await Promise.all([runAll(beside, { leisurely: true }), runAll(real)]);
+  results.push(...lanes.flat());
+  const { text, ok } = summary(results);
+  console.log(`\n${text}`);
+  return ok ? 0 : 1;
 }
 
 /** Runs suites one after the other; returns what came of each. */

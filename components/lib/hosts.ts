@@ -104,6 +104,12 @@ export function isLoopback(address: string): boolean {
  */
 const CONNECT_SECONDS = 30;
 
+/**
+ * Seconds between `ssh`'s questions whether the host is still there. After three without an answer
+ * it ends: a link that is gone, as after a laptop's sleep, would keep an `up` waiting forever.
+ */
+const ALIVE_SECONDS = 15;
+
 /** Relative, since the stack's state holds it: the same wherever the program's folder is. */
 const CONNECT_SCRIPT = relative(process.cwd(), require.resolve("../scripts/ssh-connect.cjs"));
 
@@ -117,6 +123,8 @@ export function sshOptions({ bastion, hostKey, identityFile }: HostArgs): string
     "BatchMode=yes",
     "-o",
     `ConnectTimeout=${String(CONNECT_SECONDS)}`,
+    "-o",
+    `ServerAliveInterval=${String(ALIVE_SECONDS)}`,
     ...(identityFile === undefined ? [] : ["-i", identityFile]),
   ];
   const connect = ["node", CONNECT_SCRIPT];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { execFileSync, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { randomInt } from "node:crypto";
 import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 import { deriveKeys } from "../../components/lib/keys";
 import { random } from "../random";
+import { family, signal } from "./processes";
 import { ProjectCopy } from "./projectCopy";
 import { dockerObjects, seedOf } from "./testStack";
 
@@ -17,28 +18,6 @@ const ENGINES = 3;
 const ROUNDS = Number(process.env.CUT_SHORT ?? 2);
 /** The same moments again: `CUT_SEED` as it was printed. */
 const SEED = Number(process.env.CUT_SEED ?? randomInt(1 << 30));
-
-/** A process and all that it has started, itself first. */
-function family(pid: number): { pid: number; command: string }[] {
-  const all = execFileSync("ps", ["-eo", "pid=,ppid=,comm="], { encoding: "utf8" })
-    .trim()
-    .split("\n")
-    .map((line) => line.trim().split(/\s+/))
-    .map(([own, parent, command]) => ({ pid: Number(own), parent: Number(parent), command }));
-  const found = all.filter((process) => process.pid === pid);
-  for (const { pid: parent } of found) {
-    found.push(...all.filter((process) => process.parent === parent));
-  }
-  return found.map(({ pid: own, command = "" }) => ({ pid: own, command }));
-}
-
-function signal(pid: number, name: NodeJS.Signals): void {
-  try {
-    process.kill(pid, name);
-  } catch {
-    // it has ended meanwhile
-  }
-}
 
 describe("up and down that are cut short", function () {
   this.timeout(ROUNDS * 200_000 + 200_000);

@@ -187,7 +187,7 @@ describe("examples: programs that declare a cluster", function () {
   }
 
   it("typescript/ with the npm package, from a folder outside this project", async () => {
-    const { stdout } = await run(process.execPath, [join(PROJECT, "tools/package.mjs")]);
+    const { stdout } = await run(process.execPath, [join(PROJECT, "tools/cli.mjs"), "package"]);
     const tarball = stdout.trim();
     const folder = copyOf("typescript");
     const manifest = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {

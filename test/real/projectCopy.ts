@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { EventEmitter, once } from "node:events";
 import {
   cpSync,
   existsSync,
@@ -38,6 +39,16 @@ export function copyOfProject(): string {
 export interface Ended {
   status: number | null;
   output: string;
+}
+
+/** An npm script that runs. */
+export interface Started {
+  pid: number;
+  ended: Promise<Ended>;
+  /** Resolves when it has printed something that matches. */
+  prints: (pattern: RegExp) => Promise<void>;
+  /** Takes away the reader of what it prints. */
+  hangUp: () => void;
 }
 
 /** A copy of the project in which npm scripts are run on one stack, as a user would. */
@@ -86,7 +97,7 @@ export class ProjectCopy {
 
   /** Has Pulumi write a secret into the stack file, and returns what the file holds then. */
   keepSecret(key: string, value: string): string {
-    const words = ["tools/pulumi.mjs", "config", "set", "--secret", key, value];
+    const words = ["tools/cli.mjs", "pulumi", "config", "set", "--secret", key, value];
     execFileSync("node", words, { cwd: this.folder, env: this.environment(), stdio: "pipe" });
     return readFileSync(join(this.folder, `stacks/Pulumi.${this.stack}.yaml`), "utf8");
   }
@@ -102,15 +113,38 @@ export class ProjectCopy {
   }
 
   /** Starts an npm script in a process group of its own. */
-  start(script: string): { pid: number; ended: Promise<Ended> } {
-    const child = spawn("npm", ["run", script], {
+  start(script: string): Started {
+    return this.launch("npm", ["run", script]);
+  }
+
+  /**
+   * Starts a program as a user would, in a process group of its own.
+   *
+   * @param more variables of its environment besides the user's own.
+   */
+  launch(command: string, args: string[], more: NodeJS.ProcessEnv = {}): Started {
+    const child = spawn(command, args, {
       cwd: this.folder,
-      env: this.environment(),
+      env: { ...this.environment(), ...more },
       detached: true,
     });
     let output = "";
-    child.stdout.on("data", (data: Buffer) => (output += data.toString()));
-    child.stderr.on("data", (data: Buffer) => (output += data.toString()));
+    const seen = new EventEmitter();
+    const collect = (data: Buffer) => {
+      output += data.toString();
+      seen.emit("output");
+    };
+    child.stdout.on("data", collect);
+    child.stderr.on("data", collect);
+    const prints = async (pattern: RegExp) => {
+      while (!pattern.test(output)) {
+        await once(seen, "output");
+      }
+    };
+    const hangUp = () => {
+      child.stdout.destroy();
+      child.stderr.destroy();
+    };
     const ended = new Promise<Ended>((resolve, reject) => {
       child.on("error", reject);
       child.on("close", (status) => {
@@ -118,7 +152,7 @@ export class ProjectCopy {
         resolve({ status, output });
       });
     });
-    return { pid: child.pid as number, ended };
+    return { pid: child.pid as number, ended, prints, hangUp };
   }
 
   /** A user's environment: nothing in it leads to the state of this project. */
@@ -137,7 +171,7 @@ export class ProjectCopy {
 
   /** The stack's state, with its secrets in plain text. */
   state(): unknown {
-    const words = ["tools/pulumi.mjs", "stack", "export", "--show-secrets"];
+    const words = ["tools/cli.mjs", "pulumi", "stack", "export", "--show-secrets"];
     const text = execFileSync("node", words, {
       cwd: this.folder,
       env: this.environment(),

@@ -30,7 +30,6 @@ const PROGRAM = [
   "components",
   "config",
   "docker",
-  "tools/status.ts",
 ];
 
 /** One step of a preview or an update, for a resource that does not stay the same. */
@@ -91,6 +90,10 @@ export class TestStack {
     for (const part of PROGRAM) {
       cpSync(join(PROJECT, part), join(folder, part), { recursive: true });
     }
+    cpSync(join(PROJECT, "tools"), join(folder, "tools"), {
+      recursive: true,
+      filter: (source) => !source.endsWith("tools/engine"),
+    });
     symlinkSync(join(PROJECT, "node_modules"), join(folder, "node_modules"));
     for (const base of [".local/base-image", ".local/base-image-3.13", ".local/python.json"]) {
       if (existsSync(join(PROJECT, base))) {
@@ -135,12 +138,7 @@ export class TestStack {
 
   /** Locks the packages of images as `npm run lock` does in a clone. */
   async lock(...args: string[]): Promise<void> {
-    cpSync(join(PROJECT, "tools"), join(this.folder, "tools"), {
-      recursive: true,
-      filter: (source) => !source.endsWith("tools/engine"),
-    });
-    const program = ["-r", "./config/translate.cjs", "tools/lock.ts", "-s", this.name];
-    await run("node", [...program, ...args], { cwd: this.folder });
+    await run("node", ["tools/cli.mjs", "lock", "-s", this.name, ...args], { cwd: this.folder });
   }
 
   up(settings: Settings = {}): Promise<Outcome> {
@@ -196,9 +194,9 @@ export class TestStack {
   /** What `npm run status` tells, and the seconds that it took. */
   async status(): Promise<ClusterStatus & { seconds: number }> {
     const started = Date.now();
-    const words = ["-r", "./config/translate.cjs", "tools/status.ts", "-s", this.name];
+    const words = ["tools/cli.mjs", "status", "-s", this.name, "--json"];
     const env = { ...process.env, ...this.stack.workspace.envVars };
-    const { stdout } = await run("node", [...words, "--json"], { cwd: this.folder, env }).catch(
+    const { stdout } = await run("node", words, { cwd: this.folder, env }).catch(
       (error: unknown) => error as { stdout: string },
     );
     const seconds = (Date.now() - started) / 1000;

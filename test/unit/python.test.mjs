@@ -270,8 +270,8 @@ describe("fileInZip", () => {
 });
 
 describe("a Node.js that is too old", () => {
-  for (const program of ["setup.mjs", "pulumi.mjs", "test.mjs"]) {
-    it(`is refused by ${program} in one line, before anything else`, () => {
+  for (const program of ["cli.mjs"]) {
+    it("is refused in one line, before anything else", () => {
       // The version is what the module that checks it sees; nothing else has run by then.
       const old = `Object.defineProperty(process.versions, "node", { value: "18.20.4" });
         process.argv[1] = ${JSON.stringify(program)};

@@ -233,6 +233,7 @@ describe("a host", () => {
       identityFile: "/k y",
     });
     assert.ok(options.includes("BatchMode=yes"));
+    assert.ok(options.includes("ServerAliveInterval=15"), "a dead link would never be noticed");
     assert.ok(options.includes("StrictHostKeyChecking=yes"));
     assert.ok(options.includes("KnownHostsCommand=/bin/echo %H ssh-ed25519 AAAA"));
     assert.deepEqual(options.slice(options.indexOf("-i"), options.indexOf("-i") + 2), [

@@ -13,20 +13,45 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
+import { once } from "node:events";
 import { createServer } from "node:http";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 
+import yaml from "js-yaml";
+
+import { verbs } from "../../tools/cli/verbs.mjs";
 import { certificates } from "../../tools/setup/base-image.mjs";
 import { root } from "../../tools/setup/context.mjs";
 import { dockerSocket, useOneDocker } from "../../tools/setup/docker.mjs";
-import { atLeast, pulumiEnvironment, userHome } from "../../tools/setup/engine.mjs";
+import {
+  atLeast,
+  builtBefore,
+  pulumiEnvironment,
+  rememberBuilt,
+  userHome,
+} from "../../tools/setup/engine.mjs";
 import { eventLog } from "../../tools/setup/events.mjs";
 import { firstDifference } from "../../tools/setup/packages.mjs";
 import { pluginUrl } from "../../tools/setup/plugins.mjs";
 import { cliUrl, downloadCli } from "../../tools/setup/pulumi.mjs";
+import {
+  commandOf,
+  exists as processExists,
+  isStale,
+  runProcesses,
+  runVariable,
+  waitUntil,
+} from "../../tools/setup/runs.mjs";
 import { run, withLock } from "../../tools/setup/shell.mjs";
-import { configurationCopy, engineTable, takeStack } from "../../tools/setup/stack.mjs";
+import {
+  configurationCopy,
+  declaresHosts,
+  declaresPackages,
+  engineTable,
+} from "../../tools/setup/stack.mjs";
+
+const { safeLoad } = yaml;
 
 let folder;
 beforeEach(() => {
@@ -77,33 +102,43 @@ describe("the log of Pulumi's events", () => {
   });
 });
 
-describe("takeStack", () => {
-  it("is dev by default, or what the environment says", () => {
-    assert.deepEqual(takeStack(["up"], undefined), { stack: "dev", args: ["up"] });
-    assert.deepEqual(takeStack(["up"], "lab"), { stack: "lab", args: ["up"] });
-  });
-
-  for (const option of [["-s", "lab"], ["--stack", "lab"], ["--stack=lab"], ["-s=lab"]]) {
-    it(`takes ${option.join(" ")} and leaves the rest`, () => {
-      assert.deepEqual(takeStack(["up", ...option, "--yes"], "other"), {
-        stack: "lab",
-        args: ["up", "--yes"],
-      });
-    });
-  }
-});
-
-describe("configurationCopy", () => {
+describe("what a stack file's text says", () => {
   const configuration = "config:\n  a:b: 1\n";
   const salt = "encryptionsalt: v1:abc=\n";
 
-  it("leaves out the salt of another machine's passphrase", () => {
-    assert.equal(configurationCopy(salt + configuration), configuration);
+  it("leaves out the salt of another machine's passphrase", async () => {
+    for (const text of [configuration, `# not secure: at all\n${configuration}`]) {
+      assert.deepEqual(safeLoad(await configurationCopy(salt + text)), { config: { "a:b": 1 } });
+    }
   });
 
-  it("keeps the salt that a secret in the file needs", () => {
-    const secret = `${salt}config:\n  a:b:\n    secure: v1:xyz\n`;
-    assert.equal(configurationCopy(secret), secret);
+  it("keeps the salt that a secret in the file needs", async () => {
+    for (const secret of ["a:b:\n    secure: v1:xyz", "a:b: { c: [{ secure: v1:xyz }] }"]) {
+      const text = `${salt}config:\n  ${secret}\n`;
+      assert.equal(await configurationCopy(text), text);
+    }
+  });
+
+  it("leaves a text alone that has no salt, or is no YAML", async () => {
+    for (const text of [configuration, "", "a: [", "- 1\n"]) {
+      assert.equal(await configurationCopy(text), text);
+    }
+  });
+
+  const cluster = (text) => `config:\n  ipyparallel:cluster:\n    ${text}\n`;
+
+  it("has hosts where it has the key, not where a comment or a name has the word", async () => {
+    assert.equal(await declaresHosts(cluster("hosts: {}")), true);
+    assert.equal(await declaresHosts(cluster('"hosts": { a: {} }')), true);
+    assert.equal(await declaresHosts(cluster("workers: [{ name: hosts }] # hosts")), false);
+    for (const text of ["", "config:\n", "a: ["]) assert.equal(await declaresHosts(text), false);
+  });
+
+  it("has packages where an image has the key", async () => {
+    assert.equal(await declaresPackages(cluster("images: { gpu: { packages: [numpy] } }")), true);
+    assert.equal(await declaresPackages(cluster("images: { packages: {} } # packages")), false);
+    assert.equal(await declaresPackages(cluster("images: [packages]")), false);
+    for (const text of ["", "a: ["]) assert.equal(await declaresPackages(text), false);
   });
 });
 
@@ -173,6 +208,24 @@ describe("atLeast", () => {
       assert.equal(atLeast(version, oldest), expected);
     });
   }
+});
+
+describe("what was built before", () => {
+  it("is used where all of its parts are still there, of the same sources", () => {
+    mkdirSync(join(folder, "engine"));
+    const file = (name) => {
+      writeFileSync(join(folder, name), "", { mode: 0o755 });
+      return join(folder, name);
+    };
+    const paths = { cli: file("pulumi"), nodejs: file("pulumi-language-nodejs") };
+    rememberBuilt(paths, "abc", folder);
+    const parts = Object.keys(paths);
+    assert.deepEqual(builtBefore(parts, "abc", folder), paths);
+    assert.equal(builtBefore(parts, "abd", folder), undefined, "other sources");
+    assert.equal(builtBefore([...parts, "yaml"], "abc", folder), undefined, "not built");
+    rmSync(paths.cli);
+    assert.equal(builtBefore(parts, "abc", folder), undefined, "removed");
+  });
 });
 
 describe("dockerSocket", () => {
@@ -396,6 +449,81 @@ describe("pulumiEnvironment", () => {
   });
 });
 
+describe("a lock on the state", () => {
+  const lock = (pid, host = hostname()) => ({ pid, hostname: host });
+
+  it("is stale when its holder has ended, or its PID is another program's", () => {
+    const { pid } = spawnSync("true");
+    assert.equal(isStale(lock(pid)), true);
+    assert.equal(
+      isStale(lock(process.pid), () => "vim notes"),
+      true,
+    );
+  });
+
+  it("is held while its holder runs, whatever machine this is", () => {
+    for (const text of ["pulumi up", "/opt/pulumi/bin/pulumi destroy --yes"]) {
+      assert.equal(
+        isStale(lock(process.pid), () => text),
+        false,
+      );
+    }
+    assert.equal(
+      isStale(lock(process.pid), () => undefined),
+      false,
+      "nothing says what it is",
+    );
+  });
+
+  it("is held on another machine, as far as this one knows", () => {
+    assert.equal(isStale(lock(spawnSync("true").pid, "another")), false);
+  });
+
+  it("has a holder that `ps` shows, on Linux and macOS", () => {
+    const ps = (line) => () => line;
+    assert.equal(commandOf(process.pid, ps("S+   pulumi up --yes\n")), "pulumi up --yes");
+    assert.equal(commandOf(process.pid, ps("Z    [pulumi] <defunct>\n")), "", "it has ended");
+    assert.match(commandOf(process.pid), /mocha|node/);
+    assert.match(commandOf(process.pid, ps(undefined)), /mocha|node/, "without ps");
+  });
+});
+
+describe("the processes of a run", () => {
+  const [[name, value]] = Object.entries(runVariable);
+  const [, clone] = value.split("@");
+
+  it("are those with its variable in their environment", () => {
+    const child = spawn("sleep", ["60"], { env: { ...process.env, [name]: `4711@${clone}` } });
+    try {
+      assert.deepEqual(
+        runProcesses().filter(({ owner }) => owner === 4711),
+        [{ pid: child.pid, owner: 4711 }],
+      );
+    } finally {
+      child.kill();
+    }
+  });
+
+  it("are found by ps elsewhere", () => {
+    const lines = [
+      `  100 /usr/local/bin/pulumi up HOME=/Users/me ${name}=99@${clone} TERM=xterm`,
+      `  101 pulumi-resource-docker 127.0.0.1:5 ${name}=99@${clone}`,
+      `  102 pulumi up ${name}=98@another`,
+      `  103 -zsh`,
+    ];
+    assert.deepEqual(
+      runProcesses("darwin", () => lines.join("\n")),
+      [100, 101].map((pid) => ({ pid, owner: 99 })),
+    );
+  });
+
+  it("have ended when nobody can send them a signal", () => {
+    assert.equal(processExists(process.pid), true);
+    assert.equal(processExists(1), true, "of another user, or init");
+    assert.equal(processExists(spawnSync("true").pid), false);
+  });
+});
+
 describe("runForeground", () => {
   /** Runs a shell script in a wrapper without a terminal; `interrupt` gets the wrapper. */
   async function wrapped(script, interrupt = () => {}) {
@@ -441,14 +569,81 @@ describe("runForeground", () => {
     assert.deepEqual(result, { status: 7, output: "ready\ninterrupted\n" });
   });
 
+  /** Runs a script in a wrapper that is killed when it prints; resolves when all of it has ended. */
+  async function killed(script, kill, wrap = (...command) => command) {
+    const foreground = join(root, "tools", "setup", "foreground.mjs");
+    const program = `
+      import { runForeground } from ${JSON.stringify(foreground)};
+      import { eventLog } from ${JSON.stringify(foreground.replace("foreground", "events"))};
+      const events = eventLog(/./);
+      const env = { ...process.env, EVENTS: events.path, OWNER: String(process.pid) };
+      process.exitCode = await runForeground("sh", ["-c", process.env.SCRIPT], env,
+        { events: events.path });
+      await events.close();`;
+    writeFileSync(join(folder, "wrapper.mjs"), program);
+    const [command, ...args] = wrap(process.execPath, join(folder, "wrapper.mjs"));
+    const child = spawn(command, args, {
+      env: { ...process.env, SCRIPT: script, TMPDIR: folder, RESULT: join(folder, "result") },
+      detached: true,
+      stdio: ["pipe", "pipe", "ignore"],
+    });
+    const [owner] = await once(child.stdout, "data");
+    const left = () => runProcesses().filter((one) => one.owner === Number(owner));
+    assert.ok(left().length >= 2, "the script and what it has started");
+    kill(child, Number(owner));
+    assert.ok(await waitUntil(() => left().length === 0, 20_000), "something is left");
+    const isGone = () => !readdirSync(folder).some((name) => name.startsWith("ipyparallel-"));
+    assert.ok(await waitUntil(isGone, 10_000), "the log of events is left");
+    return readFileSync(join(folder, "result"), "utf8");
+  }
+
+  /** As Pulumi, it has a child in another session, and writes a log of events. */
+  const working = `
+    setsid sleep 600 &
+    exec 5<>"$EVENTS"
+    end() {
+      head -c 200000 /dev/zero >&5
+      echo cancelled >>"$RESULT"
+      exit 1
+    }
+    trap end TERM
+    echo "$OWNER"
+    while :; do sleep 0.1; done`;
+
+  for (const [how, kill] of [
+    ["the wrapper is killed", (_, owner) => process.kill(owner, "SIGKILL")],
+    ["the wrapper's group is killed", (child) => process.kill(-child.pid, "SIGKILL")],
+    ["the wrapper's group loses its terminal", (child) => process.kill(-child.pid, "SIGHUP")],
+  ]) {
+    it(`cancels the program, and leaves none of its children: ${how}`, async () => {
+      assert.equal(await killed(working, kill), "cancelled\n");
+    }).timeout(60_000);
+  }
+
+  for (const name of ["SIGTERM", "SIGKILL"]) {
+    it(`cancels the program, and leaves none of its children: ${name} to the terminal`, async () => {
+      // `script` has a terminal for what it runs; with it, the terminal goes.
+      const inTerminal = (...command) => {
+        const program = `exec ${command.join(" ")}`;
+        return ["script", "--quiet", "--return", "--command", program, "/dev/null"];
+      };
+      assert.equal(await killed(working, (child) => child.kill(name), inTerminal), "cancelled\n");
+    }).timeout(60_000);
+  }
+
+  it("leaves no children where the program itself is killed", async () => {
+    const script = `: >"$RESULT"; setsid sleep 600 & echo "$OWNER"; sleep 2; kill -KILL $$`;
+    assert.equal(await killed(script, () => {}), "");
+  }).timeout(60_000);
+
   it("passes on a request to end", async () => {
     const result = await wrapped(counting, (child) => child.kill("SIGTERM"));
     assert.deepEqual(result, { status: 7, output: "ready\nterminated\n" });
   });
 });
 
-describe("pulumi.mjs", () => {
-  /** Runs the wrapper in a copy of the project that nothing was set up for. */
+describe("the command line", () => {
+  /** Runs it in a copy of the project that nothing was set up for. */
   function wrapper(...args) {
     cpSync(join(root, "tools"), join(folder, "tools"), {
       recursive: true,
@@ -456,12 +651,12 @@ describe("pulumi.mjs", () => {
     });
     for (const name of ["package.json", "Pulumi.yaml", "config/localDocker.cjs"])
       cpSync(join(root, name), join(folder, name));
-    mkdirSync(join(folder, "stacks"));
+    mkdirSync(join(folder, "stacks"), { recursive: true });
     writeFileSync(join(folder, "stacks", "Pulumi.dev.yaml"), "config: {}\n");
     writeFileSync(join(folder, "stacks", "Pulumi.lab.yaml"), "config: {}\n");
     const env = { ...process.env, PULUMI_BACKEND_URL: "", PULUMI_STACK: "" };
     const options = { cwd: folder, env, encoding: "utf8" };
-    return spawnSync(process.execPath, ["tools/pulumi.mjs", ...args], options);
+    return spawnSync(process.execPath, ["tools/cli.mjs", ...args], options);
   }
 
   it("refuses a stack without a file, and names those that have one", () => {
@@ -470,9 +665,9 @@ describe("pulumi.mjs", () => {
     assert.equal(stderr, "error: there is no stacks/Pulumi.lba.yaml; the stacks are dev, lab\n");
   });
 
-  for (const command of ["destroy", "refresh"]) {
-    it(`has nothing to ${command} in a new clone, and sets nothing up for it`, () => {
-      const { status, stdout, stderr } = wrapper(command, "--yes");
+  for (const command of ["down", "refresh"]) {
+    it(`has nothing to do for ${command} in a new clone, and sets nothing up for it`, () => {
+      const { status, stdout, stderr } = wrapper(command);
       assert.equal(status, 0);
       assert.match(stdout, /Stack dev has not been brought up from this folder: nothing to do/);
       assert.equal(stderr, "");
@@ -480,10 +675,43 @@ describe("pulumi.mjs", () => {
     });
   }
 
+  it("explains itself and its verbs, and sets nothing up for it", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    for (const args of [[], ...Object.keys(scripts).map((verb) => [verb])]) {
+      const { status, stdout } = wrapper(...args, "--help");
+      assert.equal(status, 0, args.join(" "));
+      assert.match(stdout, args.length === 0 ? /^ {2}soak +\w/m : /-h, --help/);
+    }
+    assert.equal(existsSync(join(folder, ".local")), false);
+  }).timeout(30_000);
+
+  it("has a verb for each npm script", () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+    for (const [name, script] of Object.entries(scripts)) {
+      assert.equal(script, `exec node tools/cli.mjs ${name}`);
+    }
+    assert.deepEqual(Object.keys(scripts).sort(), Object.keys(verbs).sort());
+  });
+
+  for (const [args, message] of [
+    [["statsu"], 'unknown verb "statsu", did you mean status?'],
+    [["soak", "--seconds", "soon"], '--seconds: must be a whole number from 1 (got "soon")'],
+    [["test", "unti"], 'unknown argument "unti"; allowed are '],
+    [["setup", "test", "lock"], 'unknown argument "lock": one PURPOSE is enough'],
+  ]) {
+    it(`rejects ${args.join(" ")} in one line, with exit status 2`, () => {
+      const { status, stderr } = wrapper(...args);
+      assert.equal(status, 2);
+      assert.ok(stderr.startsWith(`error: ${message}`), stderr);
+      assert.equal(stderr.trimEnd().split("\n").length, 1);
+      assert.equal(existsSync(join(folder, ".local")), false);
+    });
+  }
+
   it("asks for a command", () => {
-    const { status, stderr } = wrapper();
-    assert.equal(status, 1);
-    assert.match(stderr, /a command is missing/);
+    const { status, stderr } = wrapper("pulumi", "-s", "lab");
+    assert.equal(status, 2);
+    assert.match(stderr, /^error: a command is missing/);
   });
 });
 

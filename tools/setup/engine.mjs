@@ -94,18 +94,37 @@ export function hashSources(...parts) {
   return hash.digest("hex").slice(0, 16);
 }
 
+const builtFile = (sources, folder) =>
+  join(folder, "engine", `built-${sources}-${process.platform}-${process.arch}.json`);
+
+/** The paths of parts that were built from the same sources before, by whichever clone. */
+export function builtBefore(parts, sources, folder = cache) {
+  try {
+    const paths = JSON.parse(readFileSync(builtFile(sources, folder), "utf8"));
+    return parts.every((part) => isExecutable(paths[part])) ? paths : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Remembers the paths of parts, so that a machine without Go can use them. */
+export const rememberBuilt = (paths, sources, folder = cache) =>
+  writeFileSync(builtFile(sources, folder), `${JSON.stringify(paths, null, 2)}\n`);
+
 /** Builds parts of the engine from Go modules; resolves to the path of each. */
-export async function build(parts, log) {
+export async function build(parts, sources, log) {
   const output = await run("bash", [join(root, "tools", "engine", "build.sh"), ...parts], {
     log,
     capture: true,
   });
-  return Object.fromEntries(
+  const paths = Object.fromEntries(
     output
       .trimEnd()
       .split("\n")
       .map((line) => line.split(/=(.*)/, 2)),
   );
+  rememberBuilt(paths, sources);
+  return paths;
 }
 
 /**

@@ -30,6 +30,8 @@ export function eventLog(wanted) {
     });
   });
   return {
+    /** The pipe. */
+    path,
     /** For Pulumi, so that it writes the log. */
     options: ["--event-log", path],
     /** The environment in which it has that option. */

@@ -2,12 +2,14 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { declaresHosts } from "./stack.mjs";
 
 /** Patterns of the URNs of what is on such hosts: `{ abandoned, silent }`, and notes for people. */
-export function lookAtHosts(stack) {
+export async function lookAtHosts(stack) {
   const none = { abandoned: [], silent: [], notes: [] };
   // Without other hosts there is nothing to ask.
-  if (!/\bhosts\b/.test(readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8"))) return none;
+  const text = readFileSync(join("stacks", `Pulumi.${stack}.yaml`), "utf8");
+  if (!(await declaresHosts(text))) return none;
   return answer("config/leftAlone.ts", stack) ?? none;
 }
 

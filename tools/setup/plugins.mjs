@@ -5,7 +5,15 @@ import { createHash } from "node:crypto";
 import { existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { cache, plugins as wanted } from "./context.mjs";
-import { build, hasPlugins, hashSources, readRecord, updateRecord, userHome } from "./engine.mjs";
+import {
+  build,
+  builtBefore,
+  hasPlugins,
+  hashSources,
+  readRecord,
+  updateRecord,
+  userHome,
+} from "./engine.mjs";
 import { SetupError, download, run, which } from "./shell.mjs";
 
 const names = wanted.map(({ name }) => name);
@@ -31,7 +39,8 @@ export const plugins = {
       updateRecord({ plugins: { home: userHome } });
       return;
     }
-    if (!which("go")) {
+    const before = which("go") ? undefined : builtBefore(names, sources());
+    if (!which("go") && before === undefined) {
       throw new SetupError(
         "the plugins could not be downloaded, and there is no Go to build them",
         {
@@ -39,8 +48,12 @@ export const plugins = {
         },
       );
     }
-    log.say("no download; building them from Go modules (the first time about 2 minutes)");
-    const built = await build(names, log);
+    log.say(
+      before === undefined
+        ? "no download; building them from Go modules (the first time about 2 minutes)"
+        : "no download, and no Go; using what was built before",
+    );
+    const built = before ?? (await build(names, sources(), log));
     const key = createHash("sha256").update(JSON.stringify(built)).digest("hex").slice(0, 16);
     const home = join(cache, "engine", `home-${key}`);
     if (!hasPlugins(home)) {

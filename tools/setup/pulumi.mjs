@@ -5,6 +5,7 @@ import { cache, oldestPulumi, pulumiVersion } from "./context.mjs";
 import {
   atLeast,
   build,
+  builtBefore,
   engineIsThere,
   hashSources,
   pulumiOnPath,
@@ -15,6 +16,7 @@ import {
 import { SetupError, download, run, which } from "./shell.mjs";
 
 const downloaded = join(cache, `pulumi-${pulumiVersion}`);
+const parts = ["cli", "nodejs", "nodejs-host"];
 const sources = () => hashSources("pulumi", "language-nodejs", "language-yaml");
 
 /** The user's own Pulumi where it is recent enough, with its host for Node programs. */
@@ -47,7 +49,8 @@ export const pulumi = {
     } else if (existsSync(downloaded) || (await downloadCli(log))) {
       updateRecord({ cli: executables(downloaded) });
     } else {
-      if (!which("go")) {
+      const before = which("go") ? undefined : builtBefore(parts, sources());
+      if (!which("go") && before === undefined) {
         throw new SetupError(
           "the Pulumi CLI could not be downloaded, and there is no Go to build it",
           {
@@ -56,8 +59,12 @@ export const pulumi = {
           },
         );
       }
-      log.say("no download; building it from Go modules (the first time about 4 minutes)");
-      const { cli, nodejs } = await build(["cli", "nodejs", "nodejs-host"], log);
+      log.say(
+        before === undefined
+          ? "no download; building it from Go modules (the first time about 4 minutes)"
+          : "no download, and no Go; using what was built before",
+      );
+      const { cli, nodejs } = before ?? (await build(parts, sources(), log));
       updateRecord({ cli: { pulumi: cli, nodejs, sources: sources() } });
     }
   },

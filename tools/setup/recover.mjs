@@ -1,43 +1,47 @@
-// After Pulumi was killed: its lock, what it made without noting it, and what it noted as begun.
+// After Pulumi was killed: its processes and lock, what it made without noting it, and what it noted
+// as begun.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, readdirSync } from "node:fs";
-import { hostname } from "node:os";
-import { join } from "node:path";
-import { stateFolder } from "./context.mjs";
+import { rmSync } from "node:fs";
+import {
+  CANCEL_MS,
+  commandOf,
+  interruptedRun,
+  isStale,
+  releaseLock,
+  removeLeftovers,
+  runProcesses,
+  stateLocks,
+  waitUntil,
+} from "./runs.mjs";
 
-/** Whether the process that holds a lock has ended; one of another machine can't be looked at. */
-export function isStale(lock) {
-  if (lock.hostname !== hostname()) return false;
-  try {
-    return !readFileSync(`/proc/${String(lock.pid)}/cmdline`, "utf8").includes("pulumi");
-  } catch {
-    return true;
-  }
-}
-
-/** The locks on a stack of the local backend. */
-function locks(project, stack) {
-  const folder = join(stateFolder, ".pulumi", "locks", "organization", project, stack);
-  if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".json"))
-    .map((name) => JSON.parse(readFileSync(join(folder, name), "utf8")));
+/**
+ * Ends what is left of runs of this clone whose owner was killed. Mostly their guard is at it, and
+ * gives them some time.
+ */
+async function endOrphanedRuns() {
+  const orphans = () => runProcesses().filter(({ owner }) => commandOf(owner) === "");
+  if (orphans().length === 0) return;
+  console.log("A run that was killed is still ending; waiting for it.");
+  await waitUntil(() => orphans().length === 0, CANCEL_MS + 5000);
+  for (const { owner, pid } of orphans()) await removeLeftovers(owner, pid);
 }
 
 /**
- * Mends what a killed run of Pulumi has left, if there was one; does nothing otherwise.
+ * Repairs what a killed run of Pulumi has left, if there was one; does nothing otherwise.
  *
- * @param pulumi runs Pulumi with the arguments given and returns its result.
+ * @param pulumi runs Pulumi with the arguments given, and returns what it printed.
+ * @param refresh refreshes the state, with further options.
  */
-export function recover(project, stack, pulumi) {
-  const held = locks(project, stack);
-  const killed = held.length > 0 && held.every(isStale);
-  if (killed) pulumi("cancel", "--yes", "--stack", stack);
-  else if (held.length > 0) return; // somebody is at work: Pulumi says who
+export async function recover(stack, pulumi, refresh) {
+  await endOrphanedRuns();
+  const held = stateLocks(stack);
+  if (!held.every(({ lock }) => isStale(lock))) return; // somebody is at work: Pulumi says who
+  held.forEach(({ file }) => releaseLock(file));
+  const mark = interruptedRun(stack);
 
-  const state = pulumi("stack", "export", "--stack", stack).stdout ?? "";
-  if (!killed && !state.includes('"pending_operations"')) return;
-  console.log(`The last run on stack ${stack} was cut short; mending what it left.`);
+  const state = pulumi("stack", "export", "--stack", stack);
+  if (mark === undefined && !hasPendingOperations(state)) return;
+  console.log(`The previous run on stack ${stack} was interrupted; cleaning up.`);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     ["-r", "./config/translate.cjs", "tools/orphans.ts", stack],
@@ -45,5 +49,12 @@ export function recover(project, stack, pulumi) {
   );
   process.stdout.write(stdout);
   if (status !== 0) process.stderr.write(stderr);
-  pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack);
+  const options = ["--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack];
+  const refreshed = await refresh(...options);
+  if (mark !== undefined && refreshed === 0) rmSync(mark, { force: true });
+}
+
+function hasPendingOperations(state) {
+  const { deployment } = JSON.parse(state || "{}");
+  return (deployment?.pending_operations?.length ?? 0) > 0;
 }

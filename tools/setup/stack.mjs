@@ -1,23 +1,44 @@
-// The pure parts of running Pulumi: which stack, its configuration, what is told at the end.
+// The pure parts of running Pulumi: what a stack file's text says, what is printed at the end.
 
-/** Takes `-s NAME`, `--stack NAME` and the like from the arguments. Default: `given`, else dev. */
-export function takeStack(args, given) {
-  const rest = [];
-  let stack = given || "dev";
-  for (let index = 0; index < args.length; index += 1) {
-    const option = /^(?:--stack|-s)(?:=(.*))?$/.exec(args[index]);
-    if (option) stack = option[1] ?? args[(index += 1)] ?? "";
-    else rest.push(args[index]);
+/** The value of a text of YAML; undefined where it is none, which the program reports. */
+async function parseYaml(text) {
+  const { safeLoad } = (await import("js-yaml")).default; // there only after setup
+  try {
+    return safeLoad(text);
+  } catch {
+    return undefined;
   }
-  return { stack, args: rest };
+}
+
+/** The cluster of a stack file, as it is written. */
+const clusterIn = async (text) => (await parseYaml(text))?.config?.["ipyparallel:cluster"];
+
+/** Whether a stack file has the key `hosts`: without it, nothing is anywhere but here. */
+export const declaresHosts = async (text) => (await clusterIn(text))?.hosts !== undefined;
+
+/** Whether an image of a stack file has packages, which have to be locked. */
+export const declaresPackages = async (text) =>
+  Object.values((await clusterIn(text))?.images ?? {}).some(
+    (image) => image?.packages !== undefined,
+  );
+
+/** Whether a value of YAML has an encrypted value, `{ secure: … }`, somewhere in it. */
+function hasSecret(value) {
+  if (typeof value !== "object" || value === null) return false;
+  return typeof value.secure === "string" || Object.values(value).some(hasSecret);
 }
 
 /**
  * The stack file's text for the local backend: without a salt that no secret in it needs, since
  * the salt fits the passphrase of the machine where it was written.
  */
-export function configurationCopy(text) {
-  return /^\s+(?:-\s+)?secure:/m.test(text) ? text : text.replace(/^encryptionsalt:.*\n?/gm, "");
+export async function configurationCopy(text) {
+  const file = await parseYaml(text);
+  if (file?.encryptionsalt === undefined || hasSecret(file.config)) return text;
+  const { safeDump } = (await import("js-yaml")).default;
+  return safeDump(
+    Object.fromEntries(Object.entries(file).filter(([key]) => key !== "encryptionsalt")),
+  );
 }
 
 /** The engines as a table, in the order of workers and slots, and a line that counts them. */

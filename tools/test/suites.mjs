@@ -96,3 +96,9 @@ export const purposeOf = {
   go: "test",
   real: "test",
 };
+
+/** The names that choose suites: groups, then suites. */
+export function suiteNames() {
+  const all = suites();
+  return [...new Set([...all.map(({ group }) => group), ...all.map(({ name }) => name)])];
+}
