@@ -1,7 +1,10 @@
-// Makes the npm package of the component library: `npm run package` prints the tarball's path.
+// Makes the packages of the component library: `npm run package` prints the path of the npm tarball.
 //
-// The package has this project's layout: components/ compiled to JavaScript with type declarations,
-// and docker/ beside it.
+// The npm package has this project's layout: components/ compiled to JavaScript with type
+// declarations, and docker/ beside it. For programs in other languages, .local/package/plugin has the
+// same as sources, from which Pulumi reads the schema. It is a copy, since Pulumi installs npm
+// packages into the folder that it is given: in the project's own components/ the program would then
+// load a second SDK.
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
@@ -15,6 +18,7 @@ export function main() {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(build, { recursive: true });
   const emit = ["--noEmit", "false", "--declaration", "--outDir", join(build, "components")];
+  makePluginFolder();
   run(compiler, ["--project", join(root, "components"), ...emit]);
   copy("components/scripts");
   copy("docker");
@@ -34,13 +38,24 @@ export function main() {
   return 0;
 }
 
-/** Copies a file or folder, without what tools leave in folders of Python. */
-function copy(path) {
-  const left = new Set(["__pycache__", ".ruff_cache", ".pytest_cache"]);
-  cpSync(join(root, path), join(build, path), {
+function makePluginFolder() {
+  const plugin = join(folder, "plugin");
+  cpSync(join(root, "components"), join(plugin, "components"), {
     recursive: true,
-    filter: (source) => !left.has(basename(source)),
+    filter: (source) => basename(source) !== "node_modules",
   });
+  cpSync(join(root, "docker"), join(plugin, "docker"), { recursive: true, filter: isSource });
+  cpSync(join(root, "tsconfig.json"), join(plugin, "tsconfig.json"));
+}
+
+/** Whether a file is none of those that tools leave in folders of Python. */
+function isSource(path) {
+  return !["__pycache__", ".ruff_cache", ".pytest_cache"].includes(basename(path));
+}
+
+/** Copies a file or folder into the npm package. */
+function copy(path) {
+  cpSync(join(root, path), join(build, path), { recursive: true, filter: isSource });
 }
 
 function run(command, args, cwd = root) {

@@ -6,6 +6,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -202,18 +203,24 @@ describe("examples: programs that declare a cluster", function () {
     await tryProgram("test-example-typescript", folder);
   });
 
-  it("yaml/ with the components as a plugin", async () => {
+  it("yaml/ with the components as a plugin, which leaves the project's own as they were", async () => {
+    const listing = () => readdirSync(join(PROJECT, "components")).sort();
+    const before = listing();
+    await run(process.execPath, [join(PROJECT, "tools/cli.mjs"), "package"]);
     const folder = copyOf("yaml");
     const file = join(folder, "Pulumi.yaml");
     const text = readFileSync(file, "utf8");
     const plugin = /ipyparallel: (.+)/.exec(text)?.[1] as string;
-    assert.equal(resolve(EXAMPLES, "yaml", plugin), join(PROJECT, "components"));
+    const made = join(PROJECT, ".local/package/plugin/components");
+    assert.equal(resolve(EXAMPLES, "yaml", plugin), made);
     const name = "test-example-yaml"; // of the cluster too, instead of the example's
-    writeFileSync(
-      file,
-      text.replace(plugin, join(PROJECT, "components")).replaceAll("words", name),
-    );
-    await withYaml(() => tryProgram(name, folder));
+    writeFileSync(file, text.replace(plugin, made).replaceAll("words", name));
+    await withYaml(async () => {
+      // As a user would look at the arguments; Pulumi may install packages into the folder.
+      await run("pulumi", ["package", "get-schema", join(made, "pulumi-resource-ipyparallel")]);
+      await tryProgram(name, folder);
+    });
+    assert.deepEqual(listing(), before);
   });
 });
 

@@ -157,7 +157,7 @@ export const verbs = {
     run: async ({ rest }) => (await import("../soak.mjs")).main(rest),
   },
   package: {
-    summary: "Makes the npm package of the component library, and prints its path.",
+    summary: "Makes the packages of the component library, and prints the path of the one for npm.",
     run: async () => (await import("../package.mjs")).main(),
   },
   schema: {

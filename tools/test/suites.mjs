@@ -59,10 +59,20 @@ const go = (group, folder, counts, ...args) => ({
   cwd: folder,
 });
 
+/** Files of tests on real clusters, with or without test hosts of their own. */
+function realTests({ onHosts }) {
+  const source = (path) => readFileSync(join(root, path), "utf8");
+  return filesEndingIn(".test.ts")
+    .filter((path) => path.startsWith(join("test", "real")))
+    .filter((path) => /from "\.\.\/(hosts|faults\/hostCluster)"/.test(source(path)) === onHosts)
+    .sort();
+}
+
 /**
  * A suite is a command and the way its tests are counted: `status` is one test, passed when the
  * command ends with 0; `mocha`, `pytest` and `go` read what those runners report. `group` selects
- * it (`npm test -- quick`), and decides what set-up it needs.
+ * it (`npm test -- quick`), and decides what set-up it needs. Suites with a `lane` run beside the
+ * others of their group, which wait much of their time too.
  */
 export const suites = () => [
   check("types", node("tsc"), ["--noEmit", "--project", "."]),
@@ -84,8 +94,9 @@ export const suites = () => [
     command: tool("python"),
     args: ["test/upstream/run.py"],
   },
-  mocha("hosts", "real", "test/hosts/*.test.ts"),
-  mocha("real", "real", "test/real/*.test.ts"),
+  mocha("real", "real", ...realTests({ onHosts: false })),
+  { ...mocha("hosts", "real", "test/hosts/*.test.ts"), lane: "hosts" },
+  { ...mocha("real hosts", "real", ...realTests({ onHosts: true })), lane: "hosts" },
 ];
 
 /** What each group needs of the set-up. */
