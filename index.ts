@@ -303,18 +303,28 @@ function messageOnly(message: string): pulumi.RunError {
 }
 
 /**
- * A state that was imported from another stack may have that one's name in its URNs: by such an alias
- * Pulumi finds everything there.
+ * Pulumi would take a state that was forced into a stack of another name for another cluster's: it
+ * would make everything again, and remove what is there.
+ *
+ * @throws Mistake if the state is such a one.
  */
-function aliasOf({ urn }: StackState): pulumi.ComponentResourceOptions {
-  const own = `urn:pulumi:${pulumi.getStack()}::${pulumi.getProject()}::`;
-  return urn === undefined || urn.startsWith(own) ? {} : { aliases: [urn] };
+function requireOwnNames({ urn }: StackState): void {
+  const [stack, project] = [pulumi.getStack(), pulumi.getProject()];
+  const [, , name, of] = urn?.split(/::?/) ?? [];
+  if (urn !== undefined && (name !== stack || of !== project)) {
+    throw new Mistake(
+      `the state of stack ${stack} must have its name (got urn:pulumi:${String(name)}::${String(of)}, ` +
+        "after an import with --force); nothing was changed. Import it with " +
+        `urn:pulumi:${stack}::${project} in its place`,
+    );
+  }
 }
 
 async function main() {
   try {
     const state = await readState(pulumi.getStack(), programBackend());
-    const cluster = new Cluster(state.cluster, await readArguments(state), aliasOf(state));
+    requireOwnNames(state);
+    const cluster = new Cluster(state.cluster, await readArguments(state));
     return {
       owner: cluster.owner,
       engines: cluster.engines,

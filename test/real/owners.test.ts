@@ -238,6 +238,16 @@ describe("the owner of a cluster", function () {
       one.stack = "test-owners-imported";
       one.pulumi("config"); // makes the stack
       one.pulumi("stack", "import", "--force", "--file", state);
+      assert.match(
+        await one.fails("up"),
+        /the state of stack test-owners-imported must have its name/,
+      );
+      const text = readFileSync(state, "utf8");
+      writeFileSync(
+        state,
+        text.replaceAll("urn:pulumi:test-owners-renamed::", "urn:pulumi:test-owners-imported::"),
+      );
+      one.pulumi("stack", "import", "--file", state);
       await one.run("up");
       await isUntouched(one, file());
       assert.match(await one.run("status"), /all is well/);
