@@ -2,9 +2,10 @@
 // of a stack's cluster that its state does not have, because Pulumi was killed between making one and
 // recording it, say. They are found by the cluster's fingerprint; what others have is not touched.
 //
-// With --down, the cluster is being taken down meanwhile: when that is done, a line on stdin says so,
-// and what could not be removed until then goes too, volumes included.
-import { text } from "node:stream/consumers";
+// With --down, the cluster is about to be taken down. A first line `ready` says that the state was read,
+// and may change. Then lines on stdin say what to remove: `containers`, which may keep a network in use,
+// and `all`, volumes included, when the rest is gone.
+import { createInterface } from "node:readline";
 
 import { CLUSTER_LABEL, OWNER_LABEL, PART_LABEL } from "../components/lib/names";
 import type { ClusterPlan } from "../components/lib/plan";
@@ -38,6 +39,9 @@ async function objectsOf(owner: string, plan: ClusterPlan, host: string): Promis
 async function main(stack: string, down: boolean): Promise<void> {
   const state = await readState(stack, clonesBackend());
   const { owner } = state;
+  if (down) {
+    console.log("ready");
+  }
   if (owner === undefined) {
     return;
   }
@@ -51,13 +55,20 @@ async function main(stack: string, down: boolean): Promise<void> {
       }),
     ),
   );
-  const untracked = found.flat().filter((object) => !state.tracks(object.host, object));
-  const volumes = untracked.filter(({ kind }) => kind === "volume");
-  const others = untracked.filter(({ kind }) => kind !== "volume");
-  const left = [...(await removeObjects(plan, others, console.log)), ...volumes];
-  if (down && left.length > 0 && (await text(process.stdin)) !== "") {
-    for (const { kind, name, host } of await removeObjects(plan, left, console.log)) {
-      console.error(`${kind} ${name} on host ${host} could not be removed`);
+  let untracked = found.flat().filter((object) => !state.tracks(object.host, object));
+  const remove = async (...kinds: DockerObject["kind"][]) => {
+    const removed = untracked.filter(({ kind }) => kinds.includes(kind));
+    const others = untracked.filter(({ kind }) => !kinds.includes(kind));
+    untracked = [...others, ...(await removeObjects(plan, removed, console.log))];
+  };
+  if (!down) {
+    await remove("container", "network");
+  } else if (untracked.length > 0) {
+    for await (const line of createInterface({ input: process.stdin })) {
+      await (line === "all" ? remove("container", "network", "volume") : remove("container"));
+      for (const { kind, name, host } of line === "all" ? untracked : []) {
+        console.error(`${kind} ${name} on host ${host} could not be removed`);
+      }
     }
   }
 }

@@ -36,6 +36,7 @@ export async function runPulumi(stack, args) {
   // A preview changes nothing: not the client's Python either.
   await setUp(command === "preview" ? "preview" : "cluster", stack);
   if (["up", "preview"].includes(command) && !(await lockPackages(stack))) return 1;
+  const cleanUp = takesAllDown(args) ? beginCleanUp(stack) : undefined;
   const env = { ...process.env, ...pulumiEnvironment(), PULUMI_STACK: stack };
   const prepared = stackMakers.includes(command) ? await prepareStack(stack, env) : [];
   // `config` is to change the stack file itself.
@@ -47,7 +48,7 @@ export async function runPulumi(stack, args) {
     : { abandoned: [], silent: [], notes: [] };
   const excluded = [...abandoned, ...silent].flatMap((pattern) => ["--exclude", pattern]);
   if (ownBackend && ["up", "refresh", "destroy"].includes(command)) {
-    await recover(
+    const alone = await recover(
       stack,
       (...given) => pulumi(...given).stdout,
       (...given) =>
@@ -55,15 +56,16 @@ export async function runPulumi(stack, args) {
           quiet: true,
         }),
     );
+    if (alone) cleanUp?.removeContainers();
   }
   if (["up", "destroy"].includes(command)) forget(abandoned, stack, pulumi);
   // What is on a host that does not answer can't be removed: that `down` must say so itself.
   const also = command === "destroy" ? [] : excluded;
   const all = [...args, ...configFile, ...also];
   if (command === "up") return bringUp(stack, all, env);
-  const cleanUp = takesAllDown(args) ? beginCleanUp(stack) : undefined;
+  await cleanUp?.ready;
   const status = await runForeground("pulumi", all, env);
-  await cleanUp?.(status === 0);
+  await cleanUp?.end(status === 0);
   if (command === "destroy") for (const note of notes) console.log(note);
   return status;
 }

@@ -27,7 +27,8 @@ async function endOrphanedRuns() {
 }
 
 /**
- * Repairs what a killed run of Pulumi has left, if there was one; does nothing otherwise.
+ * Repairs what a killed run of Pulumi has left, if there was one; does nothing otherwise. Resolves to
+ * whether nobody else is at work on the stack.
  *
  * @param pulumi runs Pulumi with the arguments given, and returns what it printed.
  * @param refresh refreshes the state, with further options.
@@ -35,12 +36,12 @@ async function endOrphanedRuns() {
 export async function recover(stack, pulumi, refresh) {
   await endOrphanedRuns();
   const held = stateLocks(stack);
-  if (!held.every(({ lock }) => isStale(lock))) return; // somebody is at work: Pulumi says who
+  if (!held.every(({ lock }) => isStale(lock))) return false; // somebody is at work: Pulumi says who
   held.forEach(({ file }) => releaseLock(file));
   const mark = interruptedRun(stack);
 
   const state = pulumi("stack", "export", "--stack", stack);
-  if (mark === undefined && !hasPendingOperations(state)) return;
+  if (mark === undefined && !hasPendingOperations(state)) return true;
   console.log(`The previous run on stack ${stack} was interrupted; cleaning up.`);
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
@@ -52,6 +53,7 @@ export async function recover(stack, pulumi, refresh) {
   const options = ["--yes", "--skip-preview", "--clear-pending-creates", "--stack", stack];
   const refreshed = await refresh(...options);
   if (mark !== undefined && refreshed === 0) rmSync(mark, { force: true });
+  return true;
 }
 
 function hasPendingOperations(state) {
