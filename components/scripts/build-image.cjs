@@ -55,9 +55,11 @@ async function main({ docker, shell, image, context, buildArgs, copiedBase }) {
     [...shell, words.map(quote).join(" ")],
     (stdin) => {
       stdin.write(`${Buffer.byteLength(settings)}\n${settings}`);
-      packContext(context)
-        .on("error", (error) => fail(`tar can't be run: ${error.message}`))
-        .stdout.pipe(stdin);
+      const tar = packContext(context);
+      tar.on("error", (error) => fail(`tar can't be run: ${error.message}`));
+      tar.stdout.pipe(stdin);
+      // Where the image is there already, nobody reads the archive to its end.
+      stdin.on("close", () => tar.kill());
     },
     (line) => {
       const text = progressOf(line);

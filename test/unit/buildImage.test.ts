@@ -71,6 +71,7 @@ describe("the build of an image", () => {
     });
     return spawnSync(process.execPath, [SCRIPT], {
       input,
+      timeout: 30_000, // one that hangs fails with a signal
       encoding: "utf8",
       env: {
         HOME: join(fake, "home"),
@@ -111,6 +112,14 @@ describe("the build of an image", () => {
     writeFileSync(join(fake, "has-image"), "");
     assert.equal(build([docker]).status, 0);
     assert.equal(existsSync(join(fake, "args")), false);
+  });
+
+  it("ends although nobody reads the context to its end", () => {
+    const docker = addDocker("bin", "29.0.1", true);
+    writeFileSync(join(fake, "has-image"), "");
+    writeFileSync(join(fake, "context/large"), Buffer.alloc(8 << 20, "x"));
+    const { status, signal } = build([docker]);
+    assert.deepEqual([status, signal], [0, null]);
   });
 
   for (const [version, buildx, kit] of [
