@@ -97,11 +97,9 @@ export function stateOf(stack: string, resources: Resource[], owner?: string): S
     hasProfile: named(`${cluster}-controller-client`) !== undefined,
     profile: hashesIn(named(`${cluster}-controller-client`)?.outputs?.stdout),
     tracks,
-    // Before there were owners, objects had the cluster's name alone; so only the state tells.
+    // Before there were owners, objects had none; so only the state tells.
     owns: (host, object) =>
-      object.owner === ""
-        ? object.cluster === cluster && tracks(host, object)
-        : object.owner === fingerprint,
+      object.owner === "" ? tracks(host, object) : object.owner === fingerprint,
   };
 }
 

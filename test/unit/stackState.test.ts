@@ -69,10 +69,10 @@ describe("a stack's state", () => {
     assert.ok(!state.owns("a", object({ owner: "fedcba9876543210" })));
   });
 
-  it("owns what has no fingerprint if it has it, and its name", () => {
+  it("owns what has no fingerprint only if it has it", () => {
     assert.ok(state.owns("a", object({})));
     assert.ok(!state.owns("a", object({ id: "c2" })));
-    assert.ok(!state.owns("a", object({ cluster: "" })));
+    assert.ok(!state.owns("a", object({ kind: "volume", id: "another" })));
   });
 
   it("owns nothing before the cluster is brought up", () => {
