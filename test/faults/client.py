@@ -101,7 +101,7 @@ class Program:
         }
         view = self.client.load_balanced_view()
         # These begin after the direct tasks: a client whose last message before a power cut is a
-        # result of less than 0.1 s ago notices nothing (README).
+        # result of less than 0.1 s ago notices nothing (docs/limits.md).
         time.sleep(0.3)
         self.balanced = [view.apply_async(work, 0.3) for _ in range(balanced)]
 

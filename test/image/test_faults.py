@@ -295,7 +295,7 @@ def test_tasks_that_end_while_the_controller_is_away_have_an_answer(cluster: Clu
     large = client[second].apply_async(remote(lambda: bytes(10_000_000)))
     view = client.load_balanced_view()
     # No result must come just when the link is cut: a client whose last message that was notices
-    # nothing (README). So these begin after the direct tasks.
+    # nothing (docs/limits.md). So these begin after the direct tasks.
     time.sleep(0.3)
     balanced = [view.apply_async(work, 0.5) for _ in client.ids]
     broadcast = client.broadcast_view().apply_async(work, 0.1)
