@@ -177,7 +177,7 @@ export interface ClusterArgs {
   keyGeneration?: number;
   /**
    * Python modules that every engine must be able to import before it counts as ready. Defaults to
-   * none. A change restarts nothing; the engines that run are asked.
+   * none. A module that is added restarts the engines; one that is left out restarts nothing.
    */
   imports?: string[];
   /** Seconds that engines have to register, 5 to 3600. Defaults to 60. A change restarts nothing. */

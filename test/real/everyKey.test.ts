@@ -13,6 +13,7 @@ import { join, resolve } from "node:path";
 
 import { z } from "zod";
 
+import { CHANGES } from "../../config/changes";
 import { clusterSchema } from "../../config/schema";
 import { changed, docker, TestStack } from "./testStack";
 
@@ -165,6 +166,12 @@ interface JsonSchema {
 }
 
 const workerOf = (key: string) => key.toLowerCase().replace(".", "-");
+/** The effect of changing a worker's key, as the reference of stack files documents it. */
+function effectOf(key: string): string {
+  const [name, inner] = key.split(".");
+  const map = inner === undefined ? "cluster.workers" : "cluster.defaults.mounts";
+  return CHANGES[map]?.[inner ?? (name as string)] ?? "";
+}
 const rows = Object.entries(WORKERS).filter((entry): entry is [string, Row] => "seen" in entry[1]);
 
 describe("every key, changed on a running cluster", function () {
@@ -186,6 +193,14 @@ describe("every key, changed on a running cluster", function () {
         ? ["inspect", "--format", inspect as string, container]
         : ["exec", container, "bash", "-c", `${run}; true`];
     return (await docker(...args)).trim();
+  };
+  /** Id of each worker's container. */
+  const idsOf = async () => {
+    const ids = rows.map(async ([key]) => {
+      const container = `ipp-${NAME}-${workerOf(key)}`;
+      return [key, await docker("inspect", "--format", "{{.Id}}", container)] as const;
+    });
+    return new Map(await Promise.all(ids));
   };
   const isSeen = async (time: 0 | 1 | 2) => {
     const found = await Promise.all(rows.map(async ([key, row]) => [key, await look(key, row)]));
@@ -245,9 +260,16 @@ describe("every key, changed on a running cluster", function () {
   });
 
   it("is changed in the container, and nothing is left to change", async () => {
+    const before = await idsOf();
     stack.declare(declared(1));
     await stack.up({ refresh: true });
     await isSeen(1);
+    const after = await idsOf();
+    const replaced = rows.map(([key]) => key).filter((key) => before.get(key) !== after.get(key));
+    const documented = rows
+      .map(([key]) => key)
+      .filter((key) => effectOf(key).startsWith("container replaced"));
+    assert.deepEqual(replaced, documented);
   });
 
   it("is as by default when it is left out again", async () => {

@@ -4,6 +4,7 @@ import { dirname, join, normalize } from "node:path";
 
 import { safeLoad } from "js-yaml";
 
+import { CHANGES } from "../../config/changes";
 import { parseCluster } from "../../config/parse";
 import { REFERENCE, stackFileReference } from "../../tools/docs/stackFile";
 import { blocks, documents, PROJECT, read } from "../documents";
@@ -19,6 +20,16 @@ function anchors(text: string): string[] {
       .replace(/[^\p{L}\p{N} _-]/gu, "")
       .replaceAll(" ", "-"),
   );
+}
+
+/** The section of a map in the reference of stack files; empty where another section has its keys. */
+function sectionOf(reference: string, map: string): string {
+  const title = new RegExp(
+    `^## \`ipyparallel:${map.replaceAll(".", "(?:\\[\\]|\\.NAME)?\\.")}(?:\\[\\]|\\.NAME)?\`$`,
+    "m",
+  );
+  const at = reference.search(title);
+  return at < 0 ? "" : (reference.slice(at + 3).split("\n## ")[0] as string);
 }
 
 function withoutBlocks(text: string): string {
@@ -103,6 +114,18 @@ describe("documents", () => {
 
   it("has the reference of the stack file in step with its schema (npm run docs)", async () => {
     assert.equal(readFileSync(REFERENCE, "utf8"), await stackFileReference());
+  });
+
+  it("has the effect of changing each key of the stack file, and of no other", () => {
+    const reference = readFileSync(REFERENCE, "utf8");
+    for (const [map, keys] of Object.entries(CHANGES)) {
+      const section = sectionOf(reference, map);
+      assert.deepEqual(
+        [...section.matchAll(/^\| (?:\*\*)?`(\w+)`(?:\*\*)? +\|/gm)].map(([, key]) => key).sort(),
+        Object.keys(keys).sort(),
+        map,
+      );
+    }
   });
 
   it("names only errors that the code has", () => {

@@ -5,6 +5,7 @@ import { resolve } from "node:path";
 import * as prettier from "prettier";
 import { z } from "zod";
 
+import { CHANGES } from "../../config/changes";
 import { clusterSchema } from "../../config/schema";
 
 /** Where the reference is. */
@@ -31,7 +32,7 @@ const INTRODUCTION = `# The stack file
 
 One file in [stacks/](../stacks) declares one cluster: \`stacks/Pulumi.dev.yaml\` is the stack \`dev\`. It is checked whole before anything is touched, and every mistake is told with its key, what was given and what is allowed. An editor with YAML's language server checks it as you write, by [stacks/schema.json](../stacks/schema.json). [stacks/Pulumi.lab.yaml](../stacks/Pulumi.lab.yaml) is an example with every kind of setting.
 
-Keys that are **bold** are needed; the others have defaults. What a change of a key does (in place, restart of engines, replacement of a container) stands with the argument of the same name in [components/cluster.ts](../components/cluster.ts).
+Keys that are **bold** are needed; the others have defaults. The last column is the effect of changing the key on a running cluster.
 `;
 
 /** The reference, as Markdown. */
@@ -50,7 +51,8 @@ function section(path: string, schema: Schema, told = new Set<string>()): string
   const entries = Object.entries(schema.properties ?? {});
   const rows = entries.map(([key, value]) => {
     const name = (schema.required ?? []).includes(key) ? `**\`${key}\`**` : `\`${key}\``;
-    return `| ${name} | ${cell(allowed(value))} | ${cell(value.description ?? "")} |`;
+    const change = changeOf(path, key);
+    return `| ${name} | ${cell(allowed(value))} | ${cell(value.description ?? "")} | ${change} |`;
   });
   const further = entries.flatMap(([key, value]) => {
     const [suffix, inner] = mapInside(value);
@@ -60,8 +62,27 @@ function section(path: string, schema: Schema, told = new Set<string>()): string
     told.add(JSON.stringify(inner));
     return section(`${path}.${key}${suffix}`, inner, told);
   });
-  const table = ["| key | allowed | meaning |", "| --- | --- | --- |", ...rows];
+  const table = [
+    "| key | allowed | meaning | on change |",
+    "| --- | --- | --- | --- |",
+    ...rows,
+  ];
   return [`\n## \`${path}\`\n`, ...table, ...further];
+}
+
+/**
+ * The effect of changing a key.
+ *
+ * @param path the path of its map, as in the reference.
+ * @throws if none is documented.
+ */
+function changeOf(path: string, key: string): string {
+  const map = path.replace("ipyparallel:", "").replaceAll("[]", "").replaceAll(".NAME", "");
+  const change = CHANGES[map]?.[key];
+  if (change === undefined) {
+    throw new Error(`config/changes.ts: the effect of changing ${map}.${key} is missing`);
+  }
+  return change;
 }
 
 /** The map with known keys in a value: itself, an item of a list, or a value under any name. */
