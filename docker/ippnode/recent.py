@@ -65,7 +65,7 @@ class RecentOutput:
             if session in parent:
                 self._keep(until, message)
                 return
-        if is_status and b"idle" in message[delimiter + 5].bytes:
+        if _is_end(message):
             self.ends.append((now, message))
 
     def missed(self) -> Iterator[Message]:
@@ -82,7 +82,11 @@ class RecentOutput:
             self._drop()
 
     def _drop(self) -> None:
-        self.bytes -= self.kept.popleft()[1]
+        """Give up the oldest message; the end of a task goes on as one of the latest ends."""
+        _, size, message = self.kept.popleft()
+        self.bytes -= size
+        if _is_end(message):
+            self.ends.append((time.monotonic(), message))
 
     def _forget(self, now: float) -> None:
         while self.sessions and next(iter(self.sessions.values())) <= now:
@@ -91,3 +95,11 @@ class RecentOutput:
             self._drop()
         while self.ends and self.ends[0][0] <= now - ENDS_SECONDS:
             self.ends.popleft()
+
+
+def _is_end(message: Message) -> bool:
+    """Whether this says that a task has ended."""
+    if not message[0].bytes.endswith(STATUS):
+        return False
+    delimiter = next(i for i, frame in enumerate(message) if frame.bytes == DELIM)
+    return b"idle" in message[delimiter + 5].bytes
