@@ -62,11 +62,7 @@ function section(path: string, schema: Schema, told = new Set<string>()): string
     told.add(JSON.stringify(inner));
     return section(`${path}.${key}${suffix}`, inner, told);
   });
-  const table = [
-    "| key | allowed | meaning | on change |",
-    "| --- | --- | --- | --- |",
-    ...rows,
-  ];
+  const table = ["| key | allowed | meaning | on change |", "| --- | --- | --- | --- |", ...rows];
   return [`\n## \`${path}\`\n`, ...table, ...further];
 }
 
