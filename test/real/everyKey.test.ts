@@ -168,9 +168,9 @@ interface JsonSchema {
 const workerOf = (key: string) => key.toLowerCase().replace(".", "-");
 /** The effect of changing a worker's key, as the reference of stack files documents it. */
 function effectOf(key: string): string {
-  const [name, inner] = key.split(".");
+  const [name = "", inner] = key.split(".");
   const map = inner === undefined ? "cluster.workers" : "cluster.defaults.mounts";
-  return CHANGES[map]?.[inner ?? (name as string)] ?? "";
+  return CHANGES[map]?.[inner ?? name] ?? "";
 }
 const rows = Object.entries(WORKERS).filter((entry): entry is [string, Row] => "seen" in entry[1]);
 
