@@ -32,62 +32,34 @@ export async function main(names) {
       `\nPulumi's plugins: ${sources ? "those built here" : "the official ones"}, in ${home}`,
     );
   }
-  const lanes = await Promise.all([
-    runAll(beside, { leisurely: true }),
-    runAll(real.filter(({ lane }) => lane === undefined)),
-    runAll(
-      real.filter(({ lane }) => lane !== undefined),
-      { prefixed: true },
-    ),
-  ]);
+  const lanes = await Promise.all([runAll(beside, { leisurely: true }), runAll(real)]);
   results.push(...lanes.flat());
   const { text, ok } = summary(results);
   console.log(`\n${text}`);
   return ok ? 0 : 1;
 }
 
-/**
- * Runs suites one after the other; returns what came of each.
- *
- * @param leisurely with what the others leave of the cores, printing nothing before its end.
- * @param prefixed with the suite's name before each line, since others print at the same time.
- */
-async function runAll(suites, { leisurely = false, prefixed = false } = {}) {
+/** Runs suites one after the other; returns what came of each. */
+async function runAll(suites, { leisurely = false } = {}) {
   const results = [];
   for (const suite of suites) {
     await setUp(purposeOf[suite.group]);
     if (!leisurely) console.log(`\n=== ${suite.name}`);
     const started = Date.now();
     const printed = [];
-    const print = leisurely
-      ? (text) => printed.push(text)
-      : prefixed
-        ? linePrinter(`${suite.name} | `)
-        : undefined;
-    const counts = await runSuite(suite, print, leisurely);
+    const counts = await runSuite(suite, leisurely ? (text) => printed.push(text) : undefined);
     if (leisurely) console.log(`\n=== ${suite.name} (beside the others)\n${printed.join("")}`);
     results.push({ name: suite.name, ...counts, took: seconds(Date.now() - started) });
   }
   return results;
 }
 
-/** Prints whole lines, each behind a prefix. */
-function linePrinter(prefix) {
-  let begun = "";
-  return (text) => {
-    const lines = (begun + String(text)).split("\n");
-    begun = lines.pop();
-    for (const line of lines) console.log(prefix + line);
-  };
-}
-
 /**
  * Runs one suite to its end and counts its tests. A runner that breaks down is a failure.
  *
- * @param say takes what it prints.
- * @param leisurely whether it has only what is left of the cores.
+ * @param say takes what it prints; then it has only what is left of the cores.
  */
-async function runSuite(suite, say, leisurely) {
+async function runSuite(suite, say) {
   const folder = join(local, "test-results");
   mkdirSync(folder, { recursive: true });
   const report = join(folder, `${suite.name.replaceAll(/\W/g, "-")}.report`);
@@ -96,7 +68,7 @@ async function runSuite(suite, say, leisurely) {
   const args = suite.counts === "pytest" ? [...suite.args, `--junitxml=${report}`] : suite.args;
   const env = { ...process.env, ...pulumiEnvironment(), SUITE_RESULT: report };
   const events = [];
-  const status = await execute(suite, args, env, events, say, leisurely);
+  const status = await execute(suite, args, env, events, say);
   const counts = {
     status: () => ({ ...none, passed: 1 }),
     mocha: () => JSON.parse(readFileSync(report, "utf8")),
@@ -111,11 +83,11 @@ async function runSuite(suite, say, leisurely) {
   }
 }
 
-function execute({ command, counts, cwd = root }, args, env, events, say, leisurely) {
+function execute({ command, counts, cwd = root }, args, env, events, say) {
   return new Promise((resolve) => {
     const print = say ?? ((text) => process.stdout.write(text));
     const go = counts === "go";
-    const words = !leisurely ? [command, ...args] : ["nice", "-n", "19", command, ...args];
+    const words = say === undefined ? [command, ...args] : ["nice", "-n", "19", command, ...args];
     const child = spawn(words[0], words.slice(1), {
       cwd,
       env,

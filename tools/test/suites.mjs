@@ -71,8 +71,7 @@ function realTests({ onHosts }) {
 /**
  * A suite is a command and the way its tests are counted: `status` is one test, passed when the
  * command ends with 0; `mocha`, `pytest` and `go` read what those runners report. `group` selects
- * it (`npm test -- quick`), and decides what set-up it needs. Suites with a `lane` run beside the
- * others of their group, which wait much of their time too.
+ * it (`npm test -- quick`), and decides what set-up it needs.
  */
 export const suites = () => [
   check("types", node("tsc"), ["--noEmit", "--project", "."]),
@@ -95,8 +94,8 @@ export const suites = () => [
     args: ["test/upstream/run.py"],
   },
   mocha("real", "real", ...realTests({ onHosts: false })),
-  { ...mocha("hosts", "real", "test/hosts/*.test.ts"), lane: "hosts" },
-  { ...mocha("real hosts", "real", ...realTests({ onHosts: true })), lane: "hosts" },
+  mocha("hosts", "real", "test/hosts/*.test.ts"),
+  mocha("real hosts", "real", ...realTests({ onHosts: true })),
 ];
 
 /** What each group needs of the set-up. */
