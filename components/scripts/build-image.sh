@@ -23,9 +23,27 @@ fi
 arguments='' proxies=''
 eval "$settings"
 
-if grep -qs '"proxies"' "${DOCKER_CONFIG:-${HOME:-}/.docker}/config.json"; then
+config=${DOCKER_CONFIG:-${HOME:-}/.docker}
+if grep -qs '"proxies"' "$config/config.json"; then
   proxies=
 fi
+
+# Docker's command line keeps notes of its builds beside the user's settings. So that nothing of them
+# stays, this build has a folder of its own, with links to the settings.
+notes=$(mktemp -d)
+trap 'rm -rf "$notes"' EXIT
+trap 'exit 1' HUP INT TERM
+if config=$(cd "$config" 2>/dev/null && pwd); then
+  for setting in "$config"/*; do
+    case $setting in
+      */buildx) ;; # notes of earlier builds, and builders that the user has chosen
+      *) if [ -e "$setting" ]; then ln -s "$setting" "$notes"; fi ;;
+    esac
+  done
+fi
+unset BUILDX_CONFIG
+export DOCKER_CONFIG="$notes"
+
 set --
 for name in $arguments $proxies; do
   set -- "$@" --build-arg "$name"
@@ -52,4 +70,4 @@ for folder in $PATH; do
     break
   fi
 done
-exec "$docker" build --tag "$image" "$@" - 2>&1
+"$docker" build --tag "$image" "$@" - 2>&1

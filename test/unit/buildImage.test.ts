@@ -5,6 +5,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   symlinkSync,
@@ -25,6 +26,10 @@ case "$1 $2" in
   "build --tag")
     printf '%s\\n' "$@" > "$FAKE/args"
     env > "$FAKE/env"
+    config=\${DOCKER_CONFIG:-$HOME/.docker}
+    cat "$config/config.json" > "$FAKE/config" 2>&1
+    mkdir -p "$config/buildx"
+    echo me | tee "$config/.buildNodeID" > "$config/buildx/note"
     echo "$0" > "$FAKE/which"
     tar --list > "$FAKE/files"
     cat "$FAKE/prints"
@@ -40,12 +45,25 @@ describe("the build of an image", () => {
     fake = mkdtempSync(join(tmpdir(), "ipyparallel-build-"));
     mkdirSync(join(fake, "context"));
     mkdirSync(join(fake, "home"));
+    mkdirSync(join(fake, "tmp"));
     writeFileSync(join(fake, "context/Dockerfile"), "FROM scratch\n");
     writeFileSync(join(fake, "prints"), "");
     writeFileSync(join(fake, "status"), "0");
     // No `docker` but those of the test.
     mkdirSync(join(fake, "tools"));
-    for (const tool of ["sh", "tar", "head", "grep", "env", "cat"]) {
+    for (const tool of [
+      "sh",
+      "tar",
+      "head",
+      "grep",
+      "env",
+      "cat",
+      "ln",
+      "mkdir",
+      "mktemp",
+      "rm",
+      "tee",
+    ]) {
       symlinkSync(join("/bin", tool), join(fake, "tools", tool));
     }
   });
@@ -75,6 +93,7 @@ describe("the build of an image", () => {
       encoding: "utf8",
       env: {
         HOME: join(fake, "home"),
+        TMPDIR: join(fake, "tmp"),
         FAKE: fake,
         PATH: [...path, join(fake, "tools")].join(":"),
         ...env,
@@ -120,6 +139,30 @@ describe("the build of an image", () => {
     writeFileSync(join(fake, "context/large"), Buffer.alloc(8 << 20, "x"));
     const { status, signal } = build([docker]);
     assert.deepEqual([status, signal], [0, null]);
+  });
+
+  for (const [state, status] of [
+    ["was built", "0"],
+    ["could not be built", "1"],
+  ] as const) {
+    it(`leaves nothing beside Docker's settings, which count, when an image ${state}`, () => {
+      const docker = addDocker("bin", "29.0.1", true);
+      const folder = join(fake, "home/.docker");
+      mkdirSync(join(folder, "buildx"), { recursive: true });
+      writeFileSync(join(folder, "config.json"), '{ "credsStore": "mine" }');
+      writeFileSync(join(fake, "status"), status);
+      assert.equal(build([docker]).status, Number(status));
+      assert.deepEqual(noted("config"), ['{ "credsStore": "mine" }']);
+      assert.deepEqual(readdirSync(folder).sort(), ["buildx", "config.json"]);
+      assert.deepEqual(readdirSync(join(folder, "buildx")), []);
+      assert.deepEqual(readdirSync(join(fake, "tmp")), []);
+    });
+  }
+
+  it("makes no folder of settings where there is none", () => {
+    assert.equal(build([addDocker("bin", "20.10.24", false)]).status, 0);
+    assert.deepEqual(readdirSync(join(fake, "home")), []);
+    assert.deepEqual(readdirSync(join(fake, "tmp")), []);
   });
 
   for (const [version, buildx, kit] of [
