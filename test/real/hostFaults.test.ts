@@ -143,6 +143,7 @@ describe("faults that up meets on hosts", function () {
     assert.deepEqual(made(await copy.run("up")), [
       "c-container",
       "c-engines-start",
+      "image-own-host2-image",
       "image-own-host2-own",
       "readiness-check",
     ]);
