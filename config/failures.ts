@@ -103,14 +103,18 @@ const ADVICE: [end: RegExp, advice: string][] = [
   [/no such host$/, "this machine can't resolve the name: set address of the host"],
 ];
 
-/** What a message begins with, and its end: the last that a command or a build printed. */
+/** How a message of the command plugin begins; what the command printed follows. */
+const FAILED_COMMAND = /^exit status \d+: running ".*":$/;
+
+/** The beginning of a message and its end, or the last line that a failed command printed. */
 function inOneLine(message: string): string {
   const lines = message
     .replace(/<\{%[^%]*%\}>/g, "") // where colours begin and end, if Pulumi writes to a terminal
     .split("\n")
     .map((line) => line.replace(/^\s*\* /, "").trim())
     .filter((line) => line !== "" && !/^\d+ errors? occurred:$/.test(line));
-  const text = [...new Set([lines[0], lines.at(-1)])].join(" ");
+  const ends = FAILED_COMMAND.test(lines[0] ?? "") ? [lines.at(-1)] : [lines[0], lines.at(-1)];
+  const text = [...new Set(ends)].join(" ");
   const [, advice] = ADVICE.find(([end]) => end.test(text)) ?? [];
   return advice === undefined ? text : `${text}; ${advice}`;
 }

@@ -23,19 +23,15 @@ const failed = (name: string, message: string, op = "create"): EngineEvent[] => 
 const checked = (op: string): EngineEvent => ({ resOutputsEvent: step("readiness-check", op) });
 const ready = checked("update");
 
-const BUILD = `1 error occurred:
-	* Unable to build image ipyparallel-own:41: exit code: 7
-The step that failed: [2/2] RUN make
-It printed:
-  make: no compiler
-
-
+const BUILD = `exit status 1: running "node components/scripts/build-image.cjs":
+#5 [2/2] RUN make
+#5 0.2 make: no compiler
+make: no compiler
 `;
 
 describe("failuresOf", () => {
   it("names each worker whose image can't be built, its host and the reason", () => {
-    const reason =
-      "image own: Unable to build image ipyparallel-own:41: exit code: 7 make: no compiler";
+    const reason = "image own: make: no compiler";
     assert.deepEqual(failuresOf(plan, [...failed("image-own-b-own", BUILD), ready]), {
       lines: [`worker w2 on host b: ${reason}`, `worker w3 on host b: ${reason}`],
       othersReady: true,
